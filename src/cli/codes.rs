@@ -1,0 +1,1 @@
+//! `stscan codes` (being written)

@@ -1,0 +1,1 @@
+//! `stscan columns` (being written)

@@ -1,0 +1,1 @@
+//! `stscan lab` (being written)

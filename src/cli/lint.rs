@@ -1,0 +1,1 @@
+//! `stscan lint` (being written)

@@ -1,0 +1,1 @@
+//! `stscan list` (being written)

@@ -1,0 +1,16 @@
+//! Codes that follow from several probes together, and verdicts on the survey as a whole (RFC 8461 5).
+
+use super::row::*;
+
+codes! { Sts:
+    RECORD_WITHOUT_POLICY = "sts.record_without_policy", ADVICE, "RFC 8461 3.3, 5", None, "the record announces a policy that cannot be had", "serve the policy, or withdraw the record";
+    POLICY_WITHOUT_RECORD = "sts.policy_without_record", ADVICE, "RFC 8461 3.1", None, "a policy is served that no record announces, so no sender looks for it", "publish the record";
+    POLICY_WITH_BROKEN_RECORD = "sts.policy_with_broken_record", ADVICE, "RFC 8461 3.1", None, "a policy is served behind a record that cannot be read", "mend the record";
+    DELEGATION_SPLIT = "sts.delegation_split", ADVICE, "RFC 8461 8.2", None, "record and policy are delegated to different parties, so id and policy may part", "delegate both to one party";
+    NULL_MX_WITH_POLICY = "sts.null_mx_with_policy", ADVICE, "RFC 7505 3, RFC 8461 5", None, "the policy protects mail that a null MX says is not taken", "remove the policy, or the null MX";
+    TLSRPT_MISSING = "sts.tlsrpt_missing", ADVICE, "RFC 8460 1, RFC 8461 10", None, "the domain has a policy and asks for no reports, so it will not learn what fails", "publish a TLSRPT record";
+    ENFORCE_WITHOUT_MAIL = "sts.policy_without_mail", NOTE, "RFC 8461 5", None, "the domain has a policy and no host that takes mail", "";
+    DELIVERY_NOT_ASKED = "delivery.not_asked", VERDICT, "RFC 8461 5", None, "the mail hosts were not asked, so whether mail is delivered is unknown", "";
+    NOT_ASKED = "survey.not_asked", VERDICT, "DESIGN.md", None, "it was not asked for", "";
+    PANIC = "survey.panic", FAILURE, "DESIGN.md", None, "a fault of ours ended the survey of this domain", "report it to us";
+}

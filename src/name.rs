@@ -1,0 +1,157 @@
+//! Names: one canonical A-label form, parsed once (RFC 1035 2.3.4, RFC 5890, UTS 46).
+//!
+//! `url`, rustls and hickory accept different names, so everything past a list line or a DNS answer carries one of these
+//! two types and nobody parses again.
+
+use std::fmt;
+
+/// The longest name in presentation form, without the final dot (RFC 1035 2.3.4: 255 octets on the wire).
+pub const NAME_MAX: usize = 253;
+/// The longest label (RFC 1035 2.3.4).
+pub const LABEL_MAX: usize = 63;
+
+/// A host name or DNS owner name: lower case A-labels of letters, digits, hyphens and underscores, no final dot, within
+/// the limits of DNS.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostName(Box<str>);
+
+/// Why a text is no [`HostName`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HostNameError {
+    /// No text, or only a dot.
+    #[error("the name is empty")]
+    Empty,
+    /// More than [`NAME_MAX`] octets.
+    #[error("the name is longer than 253 octets")]
+    TooLong,
+    /// A label that is empty, longer than [`LABEL_MAX`], or begins or ends with a hyphen.
+    #[error("a label is empty, too long, or begins or ends with a hyphen")]
+    Label,
+    /// A character other than a letter, digit, hyphen or underscore.
+    #[error("a character that no host name has")]
+    Character,
+}
+
+impl HostName {
+    /// Reads ASCII text; upper case and one final dot are folded away. No IDNA: that is for list lines, see [`Domain`].
+    ///
+    /// # Errors
+    /// What the text breaks first, in the order of [`HostNameError`].
+    pub fn parse(text: &str) -> Result<Self, HostNameError> {
+        let text = text.strip_suffix('.').unwrap_or(text);
+        if text.is_empty() {
+            return Err(HostNameError::Empty);
+        }
+        if text.len() > NAME_MAX {
+            return Err(HostNameError::TooLong);
+        }
+        if !text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
+            return Err(HostNameError::Character);
+        }
+        let lawful = |label: &str| {
+            !label.is_empty() && label.len() <= LABEL_MAX && !label.starts_with('-') && !label.ends_with('-')
+        };
+        if !text.split('.').all(lawful) {
+            return Err(HostNameError::Label);
+        }
+        Ok(Self(text.to_ascii_lowercase().into_boxed_str()))
+    }
+
+    /// The name below this one that begins with `label`, such as `_mta-sts`.
+    ///
+    /// # Errors
+    /// [`HostNameError::TooLong`] where no such name can exist.
+    pub fn child(&self, label: &str) -> Result<Self, HostNameError> {
+        Self::parse(&format!("{label}.{}", self.0))
+    }
+
+    /// The name without its first label, if there is more than one.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        self.0.split_once('.').map(|(_, rest)| Self(rest.into()))
+    }
+
+    /// The text: lower case, no final dot.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A mail domain to survey: a [`HostName`] that came through the rules for list lines (IDNA, special use, limits).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Domain(HostName);
+
+impl Domain {
+    /// A domain that is known to be canonical already, such as a line of a prepared list.
+    #[must_use]
+    pub fn from_host(host: HostName) -> Self {
+        Self(host)
+    }
+
+    /// The domain as a host name.
+    #[must_use]
+    pub fn host(&self) -> &HostName {
+        &self.0
+    }
+
+    /// The text: lower case A-labels, no final dot.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The name of the record: `_mta-sts.<domain>` (RFC 8461 3.1). `None` where it would be too long to exist.
+    #[must_use]
+    pub fn record_name(&self) -> Option<HostName> {
+        self.0.child("_mta-sts").ok()
+    }
+
+    /// The policy host: `mta-sts.<domain>` (RFC 8461 3.3). `None` where it would be too long to exist.
+    #[must_use]
+    pub fn policy_host(&self) -> Option<HostName> {
+        self.0.child("mta-sts").ok()
+    }
+
+    /// The name of the TLS reporting record: `_smtp._tls.<domain>` (RFC 8460 3).
+    #[must_use]
+    pub fn tlsrpt_name(&self) -> Option<HostName> {
+        self.0.child("_tls").and_then(|name| name.child("_smtp")).ok()
+    }
+
+    /// The public suffix by the public suffix list, such as `co.uk`.
+    #[must_use]
+    pub fn public_suffix(&self) -> Option<&str> {
+        psl::suffix_str(self.as_str())
+    }
+
+    /// The registrable domain, such as `example.co.uk`. `None` where the domain is itself a public suffix.
+    #[must_use]
+    pub fn registrable(&self) -> Option<&str> {
+        psl::domain_str(self.as_str())
+    }
+
+    /// The domain with its A-labels decoded for people; labels that do not decode stay as they are.
+    #[must_use]
+    pub fn to_unicode(&self) -> String {
+        idna::domain_to_unicode(self.as_str()).0
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

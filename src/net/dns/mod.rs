@@ -1,0 +1,136 @@
+//! DNS look-ups with a verdict of our own on the wire message (RFC 1034, RFC 1035, RFC 2308, RFC 6891).
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::failure::Failure;
+
+/// What a look-up came to. *Absent* needs positive proof; everything else is a failure.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Lookup<T> {
+    /// Records of the type that was asked.
+    Found(Rrset<T>),
+    /// The name exists and has no such record.
+    NoData,
+    /// The name, or the name at the end of its aliases, does not exist.
+    NxDomain,
+    /// We could not see.
+    Failed(Failure),
+}
+
+/// The records of one name and type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rrset<T> {
+    /// The data of each record, in the order of the answer.
+    pub records: Vec<T>,
+    /// The smallest TTL of the set, raw as on the wire (seconds, 0 to 2^32-1).
+    pub ttl: u32,
+}
+
+/// A look-up with what came along.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer<T> {
+    /// The verdict.
+    pub lookup: Lookup<T>,
+    /// The targets of the CNAMEs followed, in order, in lower-case presentation form without the final dot.
+    pub aliases: Vec<String>,
+    /// What the resolver says of DNSSEC.
+    pub security: Security,
+    /// Extended DNS errors (RFC 8914), by code.
+    pub ede: Vec<u16>,
+    /// How the answer came.
+    pub via: Via,
+    /// Datagrams and TCP questions sent.
+    pub sent: u8,
+    /// From the first question to the verdict.
+    pub elapsed: Duration,
+    /// Whether the resolver changed the case of the question, so that TCP was used.
+    pub case_changed: bool,
+    /// Whether bytes stood behind the end of the message.
+    pub trailing: bool,
+}
+
+/// What the resolver says of DNSSEC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Security {
+    /// The AD bit was set.
+    Secure,
+    /// The AD bit was not set.
+    Insecure,
+    /// There was no answer to tell from.
+    #[default]
+    Unknown,
+}
+
+impl Security {
+    /// The stable lower-case word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Secure => "secure",
+            Self::Insecure => "insecure",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// How an answer came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Via {
+    /// In a datagram.
+    #[default]
+    Udp,
+    /// Over TCP.
+    Tcp,
+    /// Over TLS.
+    Tls,
+    /// Over HTTPS.
+    Https,
+}
+
+/// A TXT record: its character-strings joined (RFC 8461 3.1, RFC 7208 3.3), at most [`TXT_KEPT`] bytes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Txt {
+    /// The joined text, cut to [`TXT_KEPT`].
+    pub bytes: Vec<u8>,
+    /// The length before the cut.
+    pub length: usize,
+    /// SHA-256 of the whole, where it was cut.
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// Bytes of one TXT record that are kept (HOSTILE.md): 16 times the longest record seen in the wild.
+pub const TXT_KEPT: usize = 4096;
+
+/// An MX record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mx {
+    /// The preference: lower is tried first.
+    pub preference: u16,
+    /// The host in lower-case presentation form without the final dot; `.` for a null MX.
+    pub host: String,
+}
+
+/// The addresses of a host: A and AAAA side by side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Addresses {
+    /// The A look-up.
+    pub v4: Answer<std::net::Ipv4Addr>,
+    /// The AAAA look-up.
+    pub v6: Answer<std::net::Ipv6Addr>,
+}
+
+impl Addresses {
+    /// All addresses, version 4 first.
+    #[must_use]
+    pub fn all(&self) -> Vec<IpAddr> {
+        let mut all = Vec::new();
+        if let Lookup::Found(set) = &self.v4.lookup {
+            all.extend(set.records.iter().map(|a| IpAddr::V4(*a)));
+        }
+        if let Lookup::Found(set) = &self.v6.lookup {
+            all.extend(set.records.iter().map(|a| IpAddr::V6(*a)));
+        }
+        all
+    }
+}

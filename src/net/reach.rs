@@ -1,0 +1,5 @@
+//! Which addresses may be connected to.
+
+/// The address guard.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {}

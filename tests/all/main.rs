@@ -1,0 +1,14 @@
+//! All tests that use stscan from outside, in one binary (one link).
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+
+mod addresses;
+mod command;
+mod dataset;
+mod demo;
+mod dns;
+mod lab;
+mod lint;
+mod lists;
+mod order;
+mod policies;
+mod servers;
