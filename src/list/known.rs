@@ -106,7 +106,7 @@ pub const ALL: &[Known] = &[
         sentence: "every delegation below se",
         access: Access::Documented("dig @zonedata.iis.se se AXFR > se.zone"),
         file: "se.zone",
-        licence: "CC BY 4.0",
+        licence: "CC BY 4.0, see https://zonedata.iis.se",
         cite: "The Swedish Internet Foundation, zone file of se, with its serial",
     },
     Known {
@@ -114,7 +114,7 @@ pub const ALL: &[Known] = &[
         sentence: "every delegation below nu",
         access: Access::Documented("dig @zonedata.iis.se nu AXFR > nu.zone"),
         file: "nu.zone",
-        licence: "CC BY 4.0",
+        licence: "CC BY 4.0, see https://zonedata.iis.se",
         cite: "The Swedish Internet Foundation, zone file of nu, with its serial",
     },
     Known {

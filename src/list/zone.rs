@@ -279,7 +279,9 @@ fn scan(line: &str, mut depth: usize) -> Option<Scan<'_>> {
 mod tests {
     use super::*;
 
-    fn read(zone: &str) -> Vec<Result<String, &'static str>> {
+    type Name = Result<String, &'static str>;
+
+    fn read(zone: &str) -> Vec<Name> {
         let mut records = Records::new();
         let mut out = Vec::new();
         for line in zone.lines() {
@@ -299,7 +301,7 @@ mod tests {
     fn delegations() {
         let name = |name: &str| Ok(name.to_owned());
         let bad = || Err(list::ZONE_SYNTAX.as_str());
-        let cases: &[(&str, &str, &[Result<String, &'static str>])] = &[
+        let cases: &[(&str, &str, &[Name])] = &[
             (
                 "as CZDS gives it",
                 "zone.\t900\tin\tsoa\tns.zone. host.zone. 1 2 3 4 5\nzone.\t900\tin\tns\tns.zone.\n\

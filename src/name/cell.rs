@@ -107,7 +107,7 @@ fn international(cell: &str) -> Result<(HostName, bool), Code> {
     }
     let name = Uts46::new()
         .to_ascii(cell.as_bytes(), STD3_WITH_UNDERSCORE, Hyphens::Allow, DnsLength::Ignore)
-        .map_err(|_| if cell.chars().any(|c| denied_ascii(c)) { list::BAD_CHAR } else { list::IDNA })?;
+        .map_err(|_| if cell.chars().any(denied_ascii) { list::BAD_CHAR } else { list::IDNA })?;
     Ok((ascii(&name)?, mapped))
 }
 
