@@ -112,9 +112,10 @@ mod tests {
 
     #[test]
     fn announced_is_what_is_meant() {
-        for (texts, announced, selected) in [
-            (&[][..], false, None),
-            (&[b"v=STSv1; id=1;"][..] as &[&[u8]], true, Some(0)),
+        type Row = (&'static [&'static [u8]], bool, Option<usize>);
+        let table: &[Row] = &[
+            (&[], false, None),
+            (&[b"v=STSv1; id=1;"], true, Some(0)),
             (&[b"v=STSv1"], true, Some(0)),
             (&[b"V=stsv1; id=1"], true, Some(0)),
             (&[b"\"v=STSv1; id=1\""], true, Some(0)),
@@ -128,7 +129,8 @@ mod tests {
             (&[b"v=STSv1; id=1", b"v=STSv1; id=1"], true, None),
             (&[b"v=spf1 -all", b" v=STSv1; id=1"], true, None),
             (&[b"v=spf1 -all", b"x"], false, None),
-        ] {
+        ];
+        for &(texts, announced, selected) in table {
             let read = read(texts);
             assert_eq!((read.announced, read.selected), (announced, selected), "{texts:?}");
         }

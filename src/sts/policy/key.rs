@@ -3,6 +3,9 @@
 use super::line::NAME_MAX;
 use crate::finding::{Code, policy};
 
+/// Shorter names than this are near to everything.
+const NAME_MIN: usize = 3;
+
 /// The known names, and how many letters a near miss of each may be off: one in a short name, where two would make
 /// half of all short words near misses.
 const KNOWN: [(&str, usize); 4] = [("version", 2), ("mode", 1), ("max_age", 2), ("mx", 1)];
@@ -20,12 +23,10 @@ pub(super) fn near_miss(name: &str) -> Option<(Code, &'static str)> {
         name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()).collect()
     };
     let bare = letters(name);
-    if bare.is_empty() {
-        return None;
-    }
     let near = |known: &str, off: usize| {
         let known = letters(known);
-        bare.len().abs_diff(known.len()) <= off && distance(&bare, &known) <= off
+        bare == known
+            || (bare.len() >= NAME_MIN && bare.len().abs_diff(known.len()) <= off && distance(&bare, &known) <= off)
     };
     KNOWN
         .iter()
@@ -76,6 +77,8 @@ mod tests {
             ("name", None),
             ("date", None),
             ("id", None),
+            ("my", None),
+            ("# mx", Some((policy::UNKNOWN_KEY, "mx"))),
             ("a", None),
             ("---", None),
             ("", None),
