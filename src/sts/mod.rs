@@ -5,3 +5,4 @@ pub mod policy;
 pub mod record;
 pub mod sender;
 pub mod serve;
+pub(crate) mod txt;
