@@ -53,7 +53,7 @@ impl<'r> Lines<'r> {
             return Ok(None);
         }
         if self.buffer.last() != Some(&b'\n') && self.buffer.len() as u64 == bound {
-            skip_line(self.reader)?;
+            self.reader.skip_until(b'\n')?;
         }
         let mut bytes = self.buffer.as_slice();
         bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
@@ -63,27 +63,6 @@ impl<'r> Lines<'r> {
         }
         let too_long = bytes.len() > LINE_MAX;
         Ok(Some(Line { bytes: &bytes[..bytes.len().min(LINE_MAX)], too_long }))
-    }
-}
-
-/// Passes over the rest of a line without keeping it.
-fn skip_line(reader: &mut dyn BufRead) -> io::Result<()> {
-    loop {
-        let available = match reader.fill_buf() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            other => other?,
-        };
-        match available.iter().position(|&b| b == b'\n') {
-            Some(at) => {
-                reader.consume(at + 1);
-                return Ok(());
-            }
-            None if available.is_empty() => return Ok(()),
-            None => {
-                let length = available.len();
-                reader.consume(length);
-            }
-        }
     }
 }
 
