@@ -205,10 +205,14 @@ fn a_disk_that_refuses_is_an_io_error_and_leaves_no_part() {
 
 #[test]
 fn a_full_device_is_an_io_error() {
-    let mut properties = ArrowWriter::try_new(Hashed::new(Full), table().schema(), None).unwrap();
-    let written = properties.write(&batch(0..10)).and_then(|()| properties.into_inner().map(|_| ()));
-    let (_home, writer) = writer(Limits::default());
-    assert_eq!(writer.failed(written.unwrap_err()).exit_status(), 74);
+    // The first is refused while rows are written, the second with the footer.
+    for row_group in [10, 1_000] {
+        let properties = WriterProperties::builder().set_max_row_group_row_count(Some(row_group)).build();
+        let mut full = ArrowWriter::try_new(Hashed::new(Full), table().schema(), Some(properties)).unwrap();
+        let written = full.write(&batch(0..200)).and_then(|()| full.finish().map(|_| ()));
+        let (_home, writer) = writer(Limits::default());
+        assert_eq!(writer.failed(written.unwrap_err()).exit_status(), 74, "row groups of {row_group}");
+    }
 }
 
 /// A device without space.

@@ -20,8 +20,10 @@ struct Row {
     bytes: Option<&'static [u8]>,
     texts: Option<Vec<&'static str>>,
     bytes_list: Option<Vec<&'static [u8]>>,
-    hosts: Option<Vec<(Option<&'static str>, Option<i64>, Option<bool>)>>,
+    hosts: Option<Vec<Host>>,
 }
+
+type Host = (Option<&'static str>, Option<i64>, Option<bool>);
 
 struct Outer {
     seq: i64,
@@ -62,7 +64,7 @@ static INNER: [Column<Row>; 9] = [
         name: "hosts",
         sentence: "Hosts.",
         cell: Cell::Structs(&HOST_FIELDS, |row| {
-            let value = |(host, preference, covered): &(Option<&'static str>, Option<i64>, Option<bool>)| {
+            let value = |(host, preference, covered): &Host| {
                 vec![
                     host.map_or(column::Value::Null, |h| column::Value::Text(h.into())),
                     preference.map_or(column::Value::Null, column::Value::Int),
