@@ -35,11 +35,10 @@ impl Draft {
         Ok((Self { temporary, target: target.to_owned(), committed: false }, file))
     }
 
-    /// Gives the file its name, once its bytes are on the disk. After an error the descriptor is closed and never
-    /// synced again: a second fsync would call lost pages written.
-    pub(super) fn commit(mut self, file: File) -> io::Result<()> {
+    /// Gives the file its name, once its bytes are on the disk. After an error the draft is gone, and the descriptor is
+    /// never synced again: a second fsync would call lost pages written.
+    pub(super) fn commit(mut self, file: &File) -> io::Result<()> {
         file.sync_all()?;
-        drop(file);
         fs::rename(&self.temporary, &self.target)?;
         self.committed = true;
         sync_directory(parent(&self.target))
@@ -59,7 +58,7 @@ impl Drop for Draft {
 pub(super) fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let (draft, mut file) = Draft::create(target)?;
     file.write_all(bytes)?;
-    draft.commit(file)
+    draft.commit(&file)
 }
 
 /// Creates a directory that must not exist yet; its parent must.

@@ -161,10 +161,12 @@ impl PartWriter {
 
     /// Closes the open part and gives it its name. Without one, nothing happens.
     pub(super) fn commit(&mut self) -> Result<(), Error> {
-        let Some(part) = self.open.take() else { return Ok(()) };
+        let Some(mut part) = self.open.take() else { return Ok(()) };
         let path = self.relative_path();
-        let hashed = part.writer.into_inner().map_err(|error| self.failed(error))?;
-        let (file, bytes, sha256) = hashed.finish();
+        // Not into_inner: that makes text of what the disk said to the last bytes of the footer.
+        part.writer.finish().map_err(|error| self.failed(error))?;
+        let Hashed { inner: file, bytes, digest } = part.writer.inner();
+        let (bytes, sha256) = (*bytes, hex(&digest.clone().finalize()));
         part.draft.commit(file).map_err(Error::io(format!("cannot write {}", self.dataset.join(&path).display())))?;
         self.committed.push(PartInfo { table: self.table.clone(), path, rows: part.rows, bytes, sha256 });
         self.next += 1;
@@ -198,11 +200,6 @@ struct Hashed<W> {
 impl<W: Write> Hashed<W> {
     fn new(inner: W) -> Self {
         Self { inner, bytes: 0, digest: Sha256::new() }
-    }
-
-    /// The writer, the bytes written and their SHA-256 in lower-case hexadecimal.
-    fn finish(self) -> (W, u64, String) {
-        (self.inner, self.bytes, hex(&self.digest.finalize()))
     }
 }
 
