@@ -132,6 +132,17 @@ pub struct Provenance {
     pub cite: Option<String>,
 }
 
+/// The edition of a list that was downloaded with its provenance beside it; `None` where there is none.
+#[must_use]
+pub fn edition_beside(list: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Edition {
+        edition: Option<String>,
+    }
+    let text = std::fs::read(format!("{list}.provenance.json")).ok()?;
+    serde_json::from_slice::<Edition>(&text).ok()?.edition
+}
+
 /// Downloads a list. `progress` hears the bytes so far, and how many there will be if the server says. The file is put in
 /// place when it is whole, its provenance after it; whatever stops the download leaves neither.
 ///

@@ -23,31 +23,13 @@ mod zone;
 pub use prepare::{MAX_INPUT, MEMORY, PrepareOptions, prepare};
 pub use stored::{Prepared, SourceFacts, Targets};
 
+pub use crate::target::Target;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::finding::Code;
-use crate::name::Domain;
-
-/// One domain to survey, as the prepared list names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// Its number in the prepared list, from 0 without gaps.
-    pub seq: i64,
-    /// The domain.
-    pub domain: Domain,
-    /// Its rank, where the source gives one.
-    pub rank: Option<i64>,
-    /// The first line that names it, counted from 1 over all sources in their order.
-    pub line: i64,
-    /// What stood there, where that differs from the domain beyond case and a final dot.
-    pub original: Option<String>,
-    /// Whether compatibility characters were mapped to others to make the domain (`list.mapped`).
-    pub mapped: bool,
-    /// How many further lines name the same domain.
-    pub duplicates: i64,
-}
 
 /// One line that names no domain to survey.
 #[derive(Clone, Debug, PartialEq, Eq)]

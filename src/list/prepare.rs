@@ -18,7 +18,7 @@ use crate::name::Domain;
 pub const MAX_INPUT: u64 = 64 << 30;
 
 /// Bytes of rows kept in memory while sorting, unless the user says otherwise: a million names take no file.
-pub const MEMORY: usize = 256 << 20;
+pub const MEMORY: usize = 64 << 20;
 
 /// How sources become a list.
 #[derive(Clone, Debug)]
@@ -119,6 +119,7 @@ struct Intake<'a> {
 impl Intake<'_> {
     fn source(&mut self, source: &Source, work_dir: &Path) -> Result<SourceFacts, Error> {
         let options = self.options;
+        let before = self.counts.lines;
         let mut chosen = None;
         let digest = compressed::read(source, work_dir, options.max_input, &mut |text| {
             let reader = Reader::choose(&text.sample, text.whole, options.format, options.column.as_ref());
@@ -134,6 +135,7 @@ impl Intake<'_> {
             packing: packing.word().to_owned(),
             format: format.word().to_owned(),
             column: column.and_then(|column| i64::try_from(column).ok()),
+            lines: self.counts.lines - before,
         })
     }
 

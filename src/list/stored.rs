@@ -64,6 +64,8 @@ pub struct SourceFacts {
     pub format: String,
     /// The column of the names, from 1, where the format has columns.
     pub column: Option<i64>,
+    /// Lines of it that should hold a name.
+    pub lines: i64,
 }
 
 impl Prepared {
