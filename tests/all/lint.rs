@@ -117,7 +117,6 @@ fn answers_come_in_order() {
 
 /// All cases, through the binary itself.
 #[test]
-#[ignore = "the binary has no commands yet"]
 fn the_binary_answers_every_case() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("cases.jsonl");
