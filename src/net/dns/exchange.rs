@@ -157,6 +157,7 @@ fn worse(old: Option<Failure>, new: Failure) -> Option<Failure> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 mod tests {
     use super::*;
 
