@@ -55,6 +55,8 @@ pub(crate) enum Stream {
     MessageAndClose(Vec<u8>),
     /// Bytes as they are, then the end of the connection.
     Raw(Vec<u8>),
+    /// A message after a while.
+    Late(Duration, Vec<u8>),
     /// A message at one byte a second.
     Drip(Vec<u8>),
 }
@@ -150,6 +152,10 @@ async fn speak_tcp(mut connection: TcpStream, script: Arc<Script>) {
             Stream::Message(message) => (framed(&message), true),
             Stream::MessageAndClose(message) => (framed(&message), false),
             Stream::Raw(bytes) => (bytes, false),
+            Stream::Late(after, message) => {
+                tokio::time::sleep(after).await;
+                (framed(&message), true)
+            }
             Stream::Drip(message) => {
                 for byte in framed(&message) {
                     if connection.write_all(&[byte]).await.is_err() {
