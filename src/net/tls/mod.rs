@@ -6,7 +6,8 @@
 mod cause;
 mod roots;
 
-pub(crate) use cause::{handshake_failure, rustls_failure};
+pub(crate) use cause::rustls_failure;
+use cause::{handshake_failure, silence};
 pub use roots::root_store;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +24,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::failure::Failure;
-use crate::finding::https::{reach, tls};
+use crate::finding::https::reach;
 use crate::name::HostName;
 use crate::net::wire::{Meter, Metered};
 
@@ -91,7 +92,7 @@ impl Handshaker {
                 Ok((stream, facts))
             }
             Ok(Err(error)) => Err(handshake_failure(&error, &meter)),
-            Err(_) => Err(Failure::new(tls::TIMEOUT).with("received", meter.received())),
+            Err(_) => Err(silence(&meter)),
         };
         Handshake { chain: recorder.take(), outcome: outcome.map_err(|failure| failure.about(host.as_str())) }
     }
