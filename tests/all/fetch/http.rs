@@ -2,12 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use stscan::name::HostName;
 use stscan::net::https::Client;
 use stscan::sts::serve::BODY_MAX;
 use tokio::sync::mpsc;
@@ -15,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::pki::{Authority, Identity, VALID};
 use super::server::{Script, Server, Then};
-use super::{HOST, POLICY, config, failure, fetch, fetch_by, is_authenticated};
+use super::{HOST, POLICY, TIMEOUTS, config, failure, fetch, fetch_by, is_authenticated};
 
 fn identity() -> Identity {
     Authority::root("root").identity(&[HOST], VALID)
@@ -334,4 +335,25 @@ async fn one_host_leaves_nothing_behind_for_the_next() {
     }
     // Every fetch opens a connection of its own.
     assert_eq!((first.accepted(), second.accepted()), (2, 0));
+}
+
+#[tokio::test]
+async fn one_address_is_asked_by_few_at_a_time_and_waiting_does_not_count() {
+    // Each answer takes longer than a third of the time that a fetch may take: five in a row would all be late.
+    let pause = Duration::from_millis(20);
+    let server =
+        Server::tls(identity().config(&[]), Script::dripping("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", pause))
+            .await;
+    let client = Client::new(&stscan::net::NetConfig { per_host: 1, ..config(server.address.port(), Vec::new()) });
+    let mut fetches = tokio::task::JoinSet::new();
+    let started = Instant::now();
+    for _ in 0..5 {
+        let (client, ip) = (client.clone(), server.address.ip());
+        fetches.spawn(async move { client.fetch(&HostName::parse(HOST).unwrap(), &[ip]).await });
+    }
+    let fetches = fetches.join_all().await;
+    assert!(fetches.iter().all(|fetch| fetch.failure.is_none()), "{fetches:?}");
+    let answer = fetches.iter().map(|fetch| fetch.times.total.unwrap()).min().unwrap();
+    assert!(answer > TIMEOUTS.https / 3 && started.elapsed() >= answer * 5, "one behind the other");
+    assert!(fetches.iter().all(|fetch| fetch.times.total.unwrap() < TIMEOUTS.https));
 }

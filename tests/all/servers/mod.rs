@@ -1,0 +1,3 @@
+//! Real servers, as people run them, against what we say of them.
+
+mod nginx;
