@@ -322,6 +322,21 @@ async fn inside_a_namespace() {
     // Nobody there, and the answer of the kernel to it comes from the public address to itself.
     assert_eq!(private_packets(), 0);
 
+    // What the network says of a host: silence, and each kind of rejection (HOSTILE.md 72, 73).
+    run("nft", "add chain inet oracle in { type filter hook input priority 0 ; }");
+    for (verdict, expected) in [
+        ("drop", "tcp.timeout"),
+        ("reject with tcp reset", "tcp.refused"),
+        ("reject with icmp type host-unreachable", "tcp.unreachable"),
+        ("reject with icmp type net-unreachable", "tcp.unreachable"),
+        ("reject with icmp type admin-prohibited", "tcp.unreachable"),
+    ] {
+        run("nft", &format!("add rule inet oracle in ip daddr {PUBLIC} tcp dport 443 {verdict}"));
+        let fetch = fetch(&strict, &[PUBLIC]).await;
+        assert_eq!(failure(&fetch), Some(expected), "{verdict}");
+        run("nft", "flush chain inet oracle in");
+    }
+
     // The oracle does see: with every network allowed, the same fetches leave packets.
     let lax = client(Reach::new(vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()]));
     for text in PRIVATE {

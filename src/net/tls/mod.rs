@@ -24,7 +24,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::failure::Failure;
-use crate::finding::https::reach;
+use crate::finding::https::{cert, reach, tls};
 use crate::name::HostName;
 use crate::net::wire::{Meter, Metered};
 
@@ -94,7 +94,18 @@ impl Handshaker {
             Ok(Err(error)) => Err(handshake_failure(&error, &meter)),
             Err(_) => Err(silence(&meter)),
         };
-        Handshake { chain: recorder.take(), outcome: outcome.map_err(|failure| failure.about(host.as_str())) }
+        let chain = recorder.take();
+        let outcome = outcome.map_err(|failure| blame(failure, &chain).about(host.as_str()));
+        Handshake { chain, outcome }
+    }
+}
+
+/// Tells a key that is too weak to be verified from a peer that does not hold its key: rustls calls both a bad signature.
+fn blame(failure: Failure, chain: &[Vec<u8>]) -> Failure {
+    let leaf = chain.first().and_then(|leaf| crate::cert::facts(leaf));
+    match leaf.filter(|leaf| failure.code == tls::PROTOCOL && leaf.is_weak()) {
+        Some(leaf) => Failure::new(cert::WEAK).with("key_type", leaf.key_type).with("key_bits", leaf.key_bits),
+        None => failure,
     }
 }
 

@@ -53,6 +53,8 @@ async fn every_status_and_header_is_kept_as_it_came() {
         ("401 Unauthorized\r\nWWW-Authenticate: Basic", 401, b"", &[], &[], None),
         ("429 Too Many\r\nRetry-After: 1000000000", 429, b"", &[], &[], None),
         ("503 Unavailable", 503, b"later", &[], &[], None),
+        ("206 Partial\r\nContent-Range: bytes 0-5/100", 206, b"versio", &[], &[], None),
+        ("304 Not Modified", 304, b"", &[], &[], None),
         ("999 Odd", 999, b"", &[], &[], None),
         (&long, 301, b"", &[], &[], Some(2048)),
     ];
@@ -356,4 +358,20 @@ async fn one_address_is_asked_by_few_at_a_time_and_waiting_does_not_count() {
     let answer = fetches.iter().map(|fetch| fetch.times.total.unwrap()).min().unwrap();
     assert!(answer > TIMEOUTS.https / 3 && started.elapsed() >= answer * 5, "one behind the other");
     assert!(fetches.iter().all(|fetch| fetch.times.total.unwrap() < TIMEOUTS.https));
+}
+
+#[tokio::test]
+async fn no_proxy_of_the_environment_is_used() {
+    let trap = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    trap.set_nonblocking(true).unwrap();
+    let proxy = format!("http://{}", trap.local_addr().unwrap());
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "fetch::http::the_request_is_the_one_of_the_rfc"]);
+    for variable in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+        child.env(variable, &proxy);
+    }
+    let child = child.output().unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && said.contains("1 passed"), "{said}");
+    assert_eq!(trap.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "nobody came");
 }

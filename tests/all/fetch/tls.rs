@@ -1,9 +1,10 @@
 //! TCP and TLS: the stage and cause of a connection that does not come up, and the verdict on each chain.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stscan::net::https::Client;
+use stscan::net::reach::Reach;
 use tokio::net::TcpListener;
 
 use super::pki::{Authority, FUTURE, Identity, PAST, VALID};
@@ -195,4 +196,67 @@ async fn an_answer_other_than_silence_is_the_answer() {
     let fetch = fetch_by(&client, &[first.address.ip(), second.address.ip()]).await;
     assert_eq!(failure(&fetch), Some("tls.alert"));
     assert_eq!((first.accepted(), second.accepted()), (1, 0));
+}
+
+/// Says that descriptors are few here.
+const FEW: &str = "STSCAN_TEST_FEW_DESCRIPTORS";
+
+#[test]
+fn our_own_shortage_is_waited_out() {
+    let child = std::process::Command::new("prlimit")
+        .arg("--nofile=64:64")
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "fetch::tls::with_few_descriptors", "--nocapture"])
+        .env(FEW, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout).into_owned() + &String::from_utf8_lossy(&child.stderr);
+    assert!(child.status.success() && said.contains("1 passed"), "{said}");
+}
+
+/// The inner half of [`our_own_shortage_is_waited_out`]; outside of its limits there is nothing to run out of.
+#[tokio::test]
+async fn with_few_descriptors() {
+    if std::env::var_os(FEW).is_none() {
+        return;
+    }
+    let listener = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut held = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        held.push(file);
+    }
+    let reach = Reach::new(vec!["127.0.0.0/8".parse().unwrap()]);
+    let (short, long) = (Duration::from_millis(300), Duration::from_secs(5));
+    let started = Instant::now();
+    let failure = reach.connect(address, short).await.unwrap_err();
+    assert_eq!(failure.code.as_str(), "tcp.local");
+    assert!(started.elapsed() < short * 2, "took {:?}", started.elapsed());
+
+    let freed = async {
+        tokio::time::sleep(short).await;
+        held.pop();
+    };
+    let (connected, ()) = tokio::join!(reach.connect(address, long), freed);
+    assert!(connected.is_ok(), "{connected:?}");
+}
+
+#[tokio::test]
+async fn a_full_backlog_is_a_timeout() {
+    // Nobody accepts, and the queue holds one: the kernel drops what comes beyond it.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((LOOPBACK, 0).into()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let reach = Reach::new(vec!["127.0.0.0/8".parse().unwrap()]);
+    let limit = Duration::from_millis(200);
+    let mut held = Vec::new();
+    let failure = loop {
+        match reach.connect(address, limit).await {
+            Ok(stream) => held.push(stream),
+            Err(failure) => break failure,
+        }
+        assert!(held.len() < 10, "the queue never fills");
+    };
+    assert_eq!(failure.code.as_str(), "tcp.timeout");
 }
