@@ -2,6 +2,7 @@
 //!
 //! A test whose server is not installed says so and passes; where `STSCAN_REQUIRE_SERVERS` is set, it fails.
 
+mod nginx;
 mod unbound;
 
 use std::net::{TcpListener, UdpSocket};
