@@ -2,15 +2,17 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper::{Request, Response, body::Incoming};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio_rustls::server::TlsStream;
 
 use super::fault::HttpFault;
@@ -138,8 +140,31 @@ pub(super) async fn http2(stream: Stream, host: &Host, names: &Names<'_>, log: &
         let answer = response(host, names, request.uri().path());
         async move { Ok::<_, Infallible>(answer) }
     });
-    let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    server.serve_connection(TokioIo::new(stream), service).await.map_err(io::Error::other)
+    let streams = Streams::default();
+    let server = hyper::server::conn::http2::Builder::new(streams.clone());
+    let served = server.serve_connection(TokioIo::new(stream), service).await;
+    // A panic while the lock was held can only have lost a stream.
+    let mut left = std::mem::take(&mut *streams.0.lock().unwrap_or_else(PoisonError::into_inner));
+    left.shutdown().await;
+    served.map_err(io::Error::other)
+}
+
+/// The tasks of the streams of one connection, which end with it.
+#[derive(Clone, Default)]
+struct Streams(Arc<Mutex<JoinSet<()>>>);
+
+impl<F> hyper::rt::Executor<F> for Streams
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that have ended are forgotten here, so that a long connection does not gather them.
+        while streams.try_join_next().is_some() {}
+        streams.spawn(async move {
+            stream.await;
+        });
+    }
 }
 
 fn response(host: &Host, names: &Names<'_>, path: &str) -> Response<Full<Bytes>> {

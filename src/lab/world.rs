@@ -5,6 +5,7 @@
 //! of its own, `$I` for the number of a repetition, and `$A` in an address record for the lab's address of that host.
 
 mod escape;
+mod line;
 mod parse;
 
 pub use parse::{parse, parse_more};
