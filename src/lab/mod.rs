@@ -141,7 +141,7 @@ impl Lab {
     /// # Errors
     /// [`Error::Create`] where a file cannot be written.
     pub fn write_roots(&self, directory: &Path) -> Result<(PathBuf, PathBuf), Error> {
-        let write = |name: &str, pem: &str| {
+        let write = |name: &str, pem: &str| -> Result<PathBuf, Error> {
             let path = directory.join(name);
             std::fs::write(&path, pem).map_err(|source| Error::Create { path: path.clone(), source })?;
             Ok(path)

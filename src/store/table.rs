@@ -1,0 +1,183 @@
+//! Tables: columns put together under one name, and with them schema, documentation, Arrow batches and JSON.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::array;
+use super::encoding::{COMMENT, KIND, WORD};
+use crate::column::{Cell, Column};
+use crate::error::Error;
+
+/// Rows that one batch may hold: Arrow offsets have 32 bits, so 16,384 rows may carry 128 KiB each in one column,
+/// twice what a policy body may have.
+pub const BATCH_ROWS: usize = 16_384;
+
+/// The column that begins every table.
+const SCAN_ID: &str = "scan_id";
+
+/// The sentence of [`SCAN_ID`].
+const SCAN_ID_SENTENCE: &str = "The scan that the row belongs to: the time it began (UTC) and a random part.";
+
+/// A table of the dataset, whose rows are `R`.
+pub struct Table<R: 'static> {
+    name: &'static str,
+    columns: Vec<TableColumn<R>>,
+    schema: SchemaRef,
+}
+
+/// A column with its full name, and its reader bound to the rows of the table.
+struct TableColumn<R> {
+    name: String,
+    type_name: String,
+    sentence: &'static str,
+    array: Box<ReadArray<R>>,
+    json: Box<ReadJson<R>>,
+}
+
+type ReadArray<R> = dyn Fn(&[R]) -> Result<ArrayRef, array::Mismatch> + Send + Sync;
+type ReadJson<R> = dyn Fn(&R) -> Value + Send + Sync;
+
+/// What `stscan columns` says of one column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ColumnInfo {
+    /// The table.
+    pub table: &'static str,
+    /// The column, with the prefix of its probe.
+    pub name: String,
+    /// The type in words, such as `integer` or `list<text>`.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// What it holds.
+    pub sentence: &'static str,
+}
+
+impl<R: 'static> Table<R> {
+    /// A table that has `scan_id` and nothing else yet.
+    #[must_use]
+    pub fn new(name: &'static str) -> Self {
+        let scan_id = Field::new(SCAN_ID, DataType::Utf8, false).with_metadata(metadata(SCAN_ID_SENTENCE, true));
+        Self { name, columns: Vec::new(), schema: Arc::new(Schema::new(vec![scan_id])) }
+    }
+
+    /// Adds columns that read the row itself.
+    ///
+    /// # Panics
+    /// As [`Table::probe`].
+    #[must_use]
+    pub fn columns(mut self, columns: &'static [Column<R>]) -> Self {
+        for column in columns {
+            let array = |rows: &[R]| array::build(&column.cell, rows.iter().map(Some));
+            let json = |row: &R| array::json(&column.cell, row);
+            self.push("", column, Box::new(array), Box::new(json));
+        }
+        self
+    }
+
+    /// Adds the columns of a probe: `prefix` before each name, null wherever `part` finds nothing in the row.
+    ///
+    /// # Panics
+    /// Where the table has a column of that name already: tables are built from constants, before anything runs.
+    #[must_use]
+    pub fn probe<S: 'static>(
+        mut self,
+        prefix: &str,
+        columns: &'static [Column<S>],
+        part: fn(&R) -> Option<&S>,
+    ) -> Self {
+        for column in columns {
+            let data_type = array::data_type(&column.cell);
+            let array = move |rows: &[R]| {
+                // Of most domains there is nothing to tell: columns of nothing but nulls are made without reading.
+                if rows.iter().all(|row| part(row).is_none()) {
+                    return Ok(new_null_array(&data_type, rows.len()));
+                }
+                array::build(&column.cell, rows.iter().map(part))
+            };
+            let json = move |row: &R| part(row).map_or(Value::Null, |probe| array::json(&column.cell, probe));
+            self.push(prefix, column, Box::new(array), Box::new(json));
+        }
+        self
+    }
+
+    fn push<S>(&mut self, prefix: &str, column: &'static Column<S>, array: Box<ReadArray<R>>, json: Box<ReadJson<R>>) {
+        let name = format!("{prefix}{}", column.name);
+        assert!(self.schema.field_with_name(&name).is_err(), "the table {} has the column {name} twice", self.name);
+        let field = Field::new(&name, array::data_type(&column.cell), true)
+            .with_metadata(metadata(column.sentence, matches!(column.cell, Cell::Word(_))));
+        let fields: Vec<_> = self.schema.fields().iter().cloned().chain([Arc::new(field)]).collect();
+        self.schema = Arc::new(Schema::new(fields));
+        let type_name = array::type_name(&column.cell);
+        self.columns.push(TableColumn { name, type_name, sentence: column.sentence, array, json });
+    }
+
+    /// The name of the table, which is that of its directory.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The Arrow schema; each field carries its sentence as the metadata `comment`.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// Rows as one Arrow batch, a column at a time.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where there are more than [`BATCH_ROWS`] rows, or a struct does not match its declaration.
+    pub fn batch(&self, scan_id: &str, rows: &[R]) -> Result<RecordBatch, Error> {
+        if rows.len() > BATCH_ROWS {
+            return Err(Error::Internal(format!("a batch of {} rows for the table {}", rows.len(), self.name)));
+        }
+        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len() + 1);
+        arrays.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(scan_id, rows.len()))));
+        for column in &self.columns {
+            let array = (column.array)(rows).map_err(|mismatch| self.fault(&column.name, &mismatch))?;
+            arrays.push(array);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+        RecordBatch::try_new_with_options(self.schema(), arrays, &options)
+            .map_err(|error| self.fault("*", &error.to_string()))
+    }
+
+    fn fault(&self, column: &str, what: &str) -> Error {
+        Error::Internal(format!("column {}.{column}: {what}", self.name))
+    }
+
+    /// One row as a JSON object with the same names; what the table keeps as null is null.
+    #[must_use]
+    pub fn json(&self, row: &R) -> Map<String, Value> {
+        self.columns.iter().map(|column| (column.name.clone(), (column.json)(row))).collect()
+    }
+
+    /// The columns, in order, for documentation.
+    #[must_use]
+    pub fn describe(&self) -> Vec<ColumnInfo> {
+        let scan_id = ColumnInfo {
+            table: self.name,
+            name: SCAN_ID.to_owned(),
+            type_name: "text".to_owned(),
+            sentence: SCAN_ID_SENTENCE,
+        };
+        let rest = self.columns.iter().map(|column| ColumnInfo {
+            table: self.name,
+            name: column.name.clone(),
+            type_name: column.type_name.clone(),
+            sentence: column.sentence,
+        });
+        std::iter::once(scan_id).chain(rest).collect()
+    }
+}
+
+/// What a field carries beside name and type.
+fn metadata(sentence: &'static str, word: bool) -> arrow_schema::Metadata {
+    std::iter::once((COMMENT, sentence)).chain(word.then_some((KIND, WORD))).collect()
+}
+
+#[cfg(test)]
+mod tests;
