@@ -53,7 +53,7 @@ pub struct Truth {
     pub codes: BTreeSet<String>,
     /// The codes of all failures.
     pub failures: BTreeSet<String>,
-    /// The mode of the policy, where one is usable.
+    /// The mode of the policy, where the host serves one that is authenticated and can be read.
     pub mode: Option<String>,
 }
 
