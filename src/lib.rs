@@ -14,6 +14,8 @@ pub mod error;
 
 pub mod name;
 
+pub mod target;
+
 pub mod column;
 
 // rules: bytes and values in, readings out

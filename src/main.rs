@@ -1,3 +1,7 @@
 //! The binary: see the library for the map.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stscan::cli::main()
+}

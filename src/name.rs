@@ -3,7 +3,16 @@
 //! `url`, rustls and hickory accept different names, so everything past a list line or a DNS answer carries one of these
 //! two types and nobody parses again.
 
+mod cell;
+
+pub use cell::Named;
+
+use std::borrow::Cow;
 use std::fmt;
+
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+
+use crate::finding::Code;
 
 /// The longest name in presentation form, without the final dot (RFC 1035 2.3.4: 255 octets on the wire).
 pub const NAME_MAX: usize = 253;
@@ -24,7 +33,8 @@ pub enum HostNameError {
     /// More than [`NAME_MAX`] octets.
     #[error("the name is longer than 253 octets")]
     TooLong,
-    /// A label that is empty, longer than [`LABEL_MAX`], or begins or ends with a hyphen.
+    /// A label that is empty, longer than [`LABEL_MAX`], or begins or ends with a hyphen. (One that begins with `xn--`
+    /// may end with a hyphen: no lawful A-label, RFC 5890 2.3.2.1, but such names can stand in DNS.)
     #[error("a label is empty, too long, or begins or ends with a hyphen")]
     Label,
     /// A character other than a letter, digit, hyphen or underscore.
@@ -49,7 +59,10 @@ impl HostName {
             return Err(HostNameError::Character);
         }
         let lawful = |label: &str| {
-            !label.is_empty() && label.len() <= LABEL_MAX && !label.starts_with('-') && !label.ends_with('-')
+            !label.is_empty()
+                && label.len() <= LABEL_MAX
+                && !label.starts_with('-')
+                && (!label.ends_with('-') || label.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("xn--")))
         };
         if !text.split('.').all(lawful) {
             return Err(HostNameError::Label);
@@ -101,6 +114,15 @@ impl Domain {
         Self(host)
     }
 
+    /// Reads one cell of a list, already free of the white space around it: IDNA by UTS 46 (non-transitional), special
+    /// use, limits. What DNS can carry is accepted, be it a lawful host name or not: see [`Domain::url_host_ok`].
+    ///
+    /// # Errors
+    /// The code of the catalogue's area `list` that says why the cell names no domain to scan.
+    pub fn read(text: &str) -> Result<Named, Code> {
+        cell::read(text)
+    }
+
     /// The domain as a host name.
     #[must_use]
     pub fn host(&self) -> &HostName {
@@ -123,6 +145,21 @@ impl Domain {
     #[must_use]
     pub fn policy_host(&self) -> Option<HostName> {
         self.0.child("mta-sts").ok()
+    }
+
+    /// Whether the policy host is a lawful host of a URL: every `xn--` label of it must be an A-label (RFC 5891 5.4).
+    /// Where it is not, DNS can be asked and HTTPS cannot.
+    #[must_use]
+    pub fn url_host_ok(&self) -> bool {
+        self.policy_host().is_some_and(|host| {
+            let read = Uts46::new().to_ascii(
+                host.as_str().as_bytes(),
+                AsciiDenyList::URL,
+                Hyphens::Allow,
+                DnsLength::VerifyAllowRootDot,
+            );
+            matches!(read, Ok(Cow::Borrowed(same)) if same == host.as_str())
+        })
     }
 
     /// The name of the TLS reporting record: `_smtp._tls.<domain>` (RFC 8460 3).
@@ -153,5 +190,36 @@ impl Domain {
 impl fmt::Display for Domain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_names() {
+        use HostNameError::*;
+        for (text, expected) in [
+            ("MX.Example.", Ok("mx.example")),
+            ("_mta-sts.a_b", Ok("_mta-sts.a_b")),
+            ("xn--a-.example", Ok("xn--a-.example")),
+            ("XN--.example", Ok("xn--.example")),
+            ("", Err(Empty)),
+            (".", Err(Empty)),
+            ("a..", Err(Label)),
+            ("a..b", Err(Label)),
+            ("-a.b", Err(Label)),
+            ("a-.b", Err(Label)),
+            ("xn-.b", Err(Label)),
+            ("a b", Err(Character)),
+            ("\u{fc}.b", Err(Character)),
+            ("*.b", Err(Character)),
+        ] {
+            let read = HostName::parse(text);
+            assert_eq!(read.as_ref().map(HostName::as_str).map_err(|error| *error), expected, "{text:?}");
+        }
+        assert_eq!(HostName::parse(&"a.".repeat(127)).map(|host| host.as_str().len()), Ok(NAME_MAX));
+        assert_eq!(HostName::parse(&"a.".repeat(128)), Err(TooLong));
     }
 }

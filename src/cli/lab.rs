@@ -1,1 +1,78 @@
-//! `stscan lab` (being written)
+//! `stscan lab`: serves a simulated Internet until Ctrl-C and says how to scan it.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::output;
+use crate::error::Error;
+use crate::lab::{self, Lab, LabOptions, NETWORK, Population, world};
+
+/// What `stscan lab` takes.
+#[derive(Clone, Debug, clap::Args)]
+pub struct LabArgs {
+    /// World files to serve in place of the built-in worlds (which they may name in `like`)
+    #[arg(value_name = "FILE.world")]
+    pub files: Vec<PathBuf>,
+    /// How many domains there are; every world has at least one
+    #[arg(long, default_value_t = 2_000)]
+    pub size: usize,
+    /// Decides which domains there are
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Write the list of domains, with ranks, to this file in place of one in the current directory
+    #[arg(long, value_name = "FILE", default_value = "lab.csv")]
+    pub write_list: PathBuf,
+    /// Write lab.pem and community.pem to this directory
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub write_roots: PathBuf,
+    /// Write every request to this file
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+}
+
+/// Serves until Ctrl-C.
+///
+/// # Errors
+/// What [`Lab::start`] and the files that it needs can fail with.
+pub async fn run(args: LabArgs) -> Result<(), Error> {
+    let population = Population::new(worlds(&args.files)?, args.size, args.seed);
+    write(&args.write_list, &population.ranked_list())?;
+    let lab = Lab::start(population, LabOptions { log: args.log, keep_lines: false }).await?;
+    let (roots, community) = lab.write_roots(&args.write_roots)?;
+    let domains = lab.population().members().len();
+    let worlds = lab.population().worlds().len();
+    output::print(&format!(
+        "{domains} domains of {worlds} worlds. Scan them so, and press Ctrl-C to end:\n\n\
+         stscan scan {} --resolver {} --https-port {} --roots {} --roots {} --allow-network {NETWORK} --no-contact --out DIR\n",
+        args.write_list.display(),
+        lab.resolver,
+        lab.https_port,
+        roots.display(),
+        community.display(),
+    ))?;
+    tokio::signal::ctrl_c().await.map_err(Error::io("cannot wait for Ctrl-C"))?;
+    let log = lab.stop().await?;
+    output::print(&format!(
+        "{} questions over UDP, {} over TCP, {} connections, {} HTTP requests\n",
+        log.dns_udp, log.dns_tcp, log.connections, log.requests
+    ))
+}
+
+/// The worlds of the files, or the built-in ones where there is no file.
+fn worlds(files: &[PathBuf]) -> Result<Vec<world::World>, Error> {
+    let built_in = lab::worlds()?;
+    if files.is_empty() {
+        return Ok(built_in);
+    }
+    let mut known = built_in.clone();
+    for file in files {
+        let shown = file.display().to_string();
+        let text = std::fs::read_to_string(file).map_err(Error::io(format!("cannot read {shown}")))?;
+        let more = world::parse_more(&text, &shown, &known)?;
+        known.extend(more);
+    }
+    Ok(known.split_off(built_in.len()))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    std::fs::write(path, text).map_err(|source| Error::Create { path: path.to_owned(), source })
+}

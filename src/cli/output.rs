@@ -20,3 +20,10 @@ pub fn print(text: &str) -> Result<(), Error> {
 pub fn complain(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
+
+/// Whether standard output is a terminal that wants colour (`NO_COLOR` is honoured).
+#[must_use]
+pub fn colour() -> bool {
+    use std::io::IsTerminal as _;
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

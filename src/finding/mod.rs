@@ -4,8 +4,10 @@
 //! [failure](crate::failure) says that we could not see. An [error](crate::error) says that we are broken.
 
 mod catalogue;
+mod gather;
 
 pub use catalogue::*;
+pub use gather::{Gather, REPEATS_MAX};
 
 use std::fmt;
 

@@ -7,6 +7,7 @@ pub mod https;
 pub mod pace;
 pub mod reach;
 pub mod tls;
+mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -116,7 +116,9 @@ impl Dataset {
         Ok(manifest)
     }
 
-    fn scan_directory(&self) -> PathBuf {
+    /// The directory of the scan itself, for `scan.json`, the manifest and the prepared list.
+    #[must_use]
+    pub fn scan_directory(&self) -> PathBuf {
         self.directory.join(SCANS).join(&self.scan_id)
     }
 }

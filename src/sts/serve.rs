@@ -1,5 +1,9 @@
 //! How the policy is served (RFC 8461 3.2, 3.3): status, media type, encoding, size.
 
+use crate::finding::https::http;
+use crate::finding::{Finding, policy};
+use crate::text;
+
 /// Bytes of body that count (RFC 8461 3.3 suggests 64 KiB as the limit).
 pub const BODY_MAX: usize = 65_536;
 
@@ -18,4 +22,140 @@ pub struct Response {
     pub body: Vec<u8>,
     /// Whether the body went on beyond [`BODY_MAX`].
     pub body_cut: bool,
+}
+
+/// What is wrong with the answer, its body aside. Under a status that is not 200 the rest of the answer describes an
+/// error page, so only the status is judged.
+#[must_use]
+pub fn judge(response: &Response) -> Vec<Finding> {
+    if response.status != 200 {
+        return vec![status(response)];
+    }
+    let mut findings = Vec::new();
+    findings.extend(media_type(&response.content_types));
+    findings.extend(encoding(&response.content_encodings));
+    if response.body_cut {
+        findings.push(Finding::new(policy::TOO_LARGE).with("limit", BODY_MAX));
+    }
+    findings
+}
+
+/// RFC 8461 3.3: only 200 counts, and 3xx is never followed.
+fn status(response: &Response) -> Finding {
+    // 300 and 304 to 306 redirect nobody (RFC 9110 15.4), unless they say where to.
+    let redirects = matches!(response.status, 301 | 302 | 303 | 307 | 308)
+        || (response.status / 100 == 3 && response.location.is_some());
+    let code = if redirects { http::REDIRECT } else { http::STATUS };
+    let finding = Finding::new(code).with("status", response.status);
+    match &response.location {
+        Some(location) => finding.with("location", text::excerpt(location)),
+        None => finding,
+    }
+}
+
+/// RFC 8461 3.2: the media type should be `text/plain`. Parameters do not matter, except a charset that the policy
+/// cannot be in.
+fn media_type(headers: &[Vec<u8>]) -> Option<Finding> {
+    let [header] = headers else {
+        let Some(first) = headers.first() else { return Some(Finding::new(http::CONTENT_TYPE_MISSING)) };
+        // RFC 9110 8.3: the field has one value; of several nobody knows which counts.
+        let finding = Finding::new(http::CONTENT_TYPE).with("value", text::excerpt(first));
+        return Some(finding.with("headers", headers.len()));
+    };
+    let lossy = String::from_utf8_lossy(header);
+    let mut parts = lossy.split(';');
+    let plain = parts.next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("text/plain"));
+    let charsets_fit = parts.filter_map(|part| part.split_once('=')).all(|(name, value)| {
+        !name.trim().eq_ignore_ascii_case("charset") || is_ascii_compatible(value.trim().trim_matches('"'))
+    });
+    (!plain || !charsets_fit).then(|| Finding::new(http::CONTENT_TYPE).with("value", text::excerpt(header)))
+}
+
+/// Whether a policy of US-ASCII characters reads the same under this charset as under UTF-8.
+fn is_ascii_compatible(charset: &str) -> bool {
+    let charset = charset.to_ascii_lowercase();
+    matches!(&*charset, "utf-8" | "utf8" | "us-ascii" | "ascii")
+        || charset.starts_with("iso-8859-")
+        || charset.starts_with("windows-125")
+}
+
+/// RFC 9110 12.5.3: nobody asked for a coding, and a body nobody asked to be coded is not decoded (HOSTILE.md 102).
+fn encoding(headers: &[Vec<u8>]) -> Option<Finding> {
+    let lossy: Vec<_> = headers.iter().map(|header| String::from_utf8_lossy(header)).collect();
+    let coding = lossy
+        .iter()
+        .flat_map(|header| header.split(','))
+        .map(str::trim)
+        .find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))?;
+    Some(Finding::new(http::ENCODING).with("value", coding))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Code;
+
+    fn answer(status: u16, types: &[&str], encodings: &[&str], location: Option<&str>, body_cut: bool) -> Response {
+        let raw = |headers: &[&str]| headers.iter().map(|header| header.as_bytes().to_vec()).collect();
+        Response {
+            status,
+            content_types: raw(types),
+            content_encodings: raw(encodings),
+            location: location.map(|location| location.as_bytes().to_vec()),
+            body: Vec::new(),
+            body_cut,
+        }
+    }
+
+    #[test]
+    fn answers_and_their_codes() {
+        let plain = &["text/plain"][..];
+        let table: &[(Response, &[Code])] = &[
+            (answer(200, plain, &[], None, false), &[]),
+            (answer(200, &["Text/Plain; charset=UTF-8"], &[], None, false), &[]),
+            (answer(200, &["text/plain;charset=\"us-ascii\"; format=flowed"], &[], None, false), &[]),
+            (answer(200, &[" text/plain ; CHARSET = iso-8859-1"], &[], None, false), &[]),
+            (answer(200, &["text/plain;"], &[], None, false), &[]),
+            (answer(200, &["text/plain; charset=utf-16"], &[], None, false), &[http::CONTENT_TYPE]),
+            (answer(200, &["text/html"], &[], None, false), &[http::CONTENT_TYPE]),
+            (answer(200, &["text/plainer"], &[], None, false), &[http::CONTENT_TYPE]),
+            (answer(200, &["application/octet-stream"], &[], None, false), &[http::CONTENT_TYPE]),
+            (answer(200, &[""], &[], None, false), &[http::CONTENT_TYPE]),
+            (answer(200, &["text/plain", "text/plain"], &[], None, false), &[http::CONTENT_TYPE]),
+            (answer(200, &["text/plain, text/html"], &[], None, false), &[http::CONTENT_TYPE]),
+            (answer(200, &[], &[], None, false), &[http::CONTENT_TYPE_MISSING]),
+            (answer(200, plain, &["identity"], None, false), &[]),
+            (answer(200, plain, &["", "Identity"], None, false), &[]),
+            (answer(200, plain, &["gzip"], None, false), &[http::ENCODING]),
+            (answer(200, plain, &["identity, br"], None, false), &[http::ENCODING]),
+            (answer(200, plain, &[], None, true), &[policy::TOO_LARGE]),
+            (
+                answer(200, &["text/html"], &["gzip"], None, true),
+                &[http::CONTENT_TYPE, http::ENCODING, policy::TOO_LARGE],
+            ),
+            (answer(404, &["text/html"], &["gzip"], None, true), &[http::STATUS]),
+            (answer(204, plain, &[], None, false), &[http::STATUS]),
+            (answer(206, plain, &[], None, false), &[http::STATUS]),
+            (answer(304, plain, &[], None, false), &[http::STATUS]),
+            (answer(500, plain, &[], None, false), &[http::STATUS]),
+            (answer(999, plain, &[], None, false), &[http::STATUS]),
+            (answer(201, plain, &[], Some("/policy"), false), &[http::STATUS]),
+            (answer(300, plain, &[], Some("/a"), false), &[http::REDIRECT]),
+            (answer(301, plain, &[], None, false), &[http::REDIRECT]),
+            (answer(302, plain, &[], Some("https://www.example.com/"), false), &[http::REDIRECT]),
+            (answer(307, plain, &[], Some("http://169.254.169.254/"), false), &[http::REDIRECT]),
+            (answer(308, plain, &[], Some("file:///etc/passwd"), false), &[http::REDIRECT]),
+        ];
+        for (response, expected) in table {
+            let codes: Vec<Code> = judge(response).iter().map(|finding| finding.code).collect();
+            assert_eq!(codes, *expected, "{response:?}");
+        }
+    }
+
+    #[test]
+    fn the_target_of_a_redirect_is_kept_within_bounds() {
+        let findings = judge(&answer(301, &[], &[], Some(&"x".repeat(2048)), false));
+        assert_eq!(findings[0].detail.get("status"), Some(&301.into()));
+        assert_eq!(findings[0].detail.get("location").and_then(|l| l.as_str()).map(str::len), Some(text::KEPT));
+    }
 }

@@ -12,6 +12,7 @@ codes! { Dns:
     TRANSPORT = "dns.transport", FAILURE, "RFC 7858, RFC 8484", None, "the encrypted connection to the resolver failed", "";
     MALFORMED = "dns.malformed", FAILURE, "RFC 1035 4", None, "the answer breaks the format of DNS messages", "";
     UNRELATED_ANSWER = "dns.unrelated_answer", FAILURE, "RFC 1035 4.1", None, "the answer holds records, but none that answers the question", "";
+    REFERRAL = "dns.referral", FAILURE, "RFC 2308 2.2", None, "the server names other servers instead of answering", "";
     RCODE_CONFLICT = "dns.rcode_conflict", FAILURE, "RFC 2308 2.1", None, "the answer says that the name does not exist and gives records of it", "";
     CNAME_LOOP = "dns.cname_loop", FAILURE, "RFC 1034 3.6.2", None, "the chain of aliases leads back to itself", "";
     CNAME_TOO_LONG = "dns.cname_too_long", FAILURE, "HOSTILE.md 48", None, "the chain of aliases is longer than 10", "";

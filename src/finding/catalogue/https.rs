@@ -77,6 +77,7 @@ pub mod http {
         LENGTH = "http.length", FATAL, "RFC 9112 6.3", FETCH, "the announced length makes no sense", "mend the web server";
         CHUNK = "http.chunk", FATAL, "RFC 9112 7.1", FETCH, "the chunked body breaks the grammar", "mend the web server";
         HTTP2_PROTOCOL = "http2.protocol", FATAL, "RFC 9113", FETCH, "the host breaks the HTTP/2 protocol", "mend the web server";
+        HTTP2_REFUSED = "http2.refused", FAILURE, "RFC 9113 5.4, HOSTILE.md 115", None, "the host ended the HTTP/2 stream or connection instead of answering", "";
     }
 }
 

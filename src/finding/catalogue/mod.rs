@@ -49,6 +49,8 @@ pub mod record;
 pub mod sts;
 pub mod tlsrpt;
 
+pub use https::{cert, http, reach, tcp, tls};
+
 use super::Code;
 
 /// Every code, area by area.

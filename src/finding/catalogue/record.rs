@@ -9,6 +9,7 @@ codes! { Record:
     WILDCARD = "record.wildcard", NOTE, "RFC 8461 3.1", None, "a random sibling name gives the same answer: the zone has a wildcard", "";
     VERSION_CASE = "record.version_case", FATAL, "RFC 8461 3.1", None, "the version tag is spelled in another case than v=STSv1", "write v=STSv1 exactly so";
     VERSION_UNKNOWN = "record.version_unknown", FATAL, "RFC 8461 3.1", None, "the version is not STSv1", "write v=STSv1, the only version there is";
+    VERSION_SYNTAX = "record.version_syntax", FATAL, "RFC 8461 3.1", None, "the version stands there, and is not written v=STSv1", "begin with v=STSv1; exactly so";
     LEADING_SPACE = "record.leading_space", FATAL, "RFC 8461 3.1", None, "white space stands before v=STSv1", "remove it";
     QUOTED = "record.quoted", FATAL, "RFC 8461 3.1", None, "quotation marks are part of the record's text", "remove the inner quotation marks";
     PREFIX = "record.prefix", FATAL, "RFC 8461 3.1", None, "something stands before v=STSv1", "let the record begin with v=STSv1;";
@@ -19,7 +20,7 @@ codes! { Record:
     ID_EMPTY = "record.id_empty", FATAL, "RFC 8461 3.1", None, "the id is empty", "give the id 1 to 32 letters and digits";
     ID_TOO_LONG = "record.id_too_long", FATAL, "RFC 8461 3.1", None, "the id is longer than 32 characters", "shorten the id to 32 letters and digits";
     ID_SYNTAX = "record.id_syntax", FATAL, "RFC 8461 3.1", None, "the id has a character that is no letter and no digit", "use letters and digits only, such as 20240101T000000";
-    ID_CASE = "record.id_case", VIOLATION, "RFC 8461 3.1", None, "a field is named like id in another case, which makes it an extension", "write id in lower case";
+    ID_CASE = "record.id_case", ADVICE, "RFC 8461 3.1", None, "a field is named like id in another case, which makes it an extension", "write id in lower case";
     FIELD_DUPLICATE = "record.field_duplicate", ADVICE, "RFC 8461 3.1", None, "a field stands twice: the first counts", "remove the second";
     EXTENSION = "record.extension", NOTE, "RFC 8461 3.1", None, "the record has an extension field", "";
     EXTENSION_SYNTAX = "record.extension_syntax", VIOLATION, "RFC 8461 3.1", None, "a field breaks the grammar of an extension", "remove the field, or write it as name=value with lawful characters";

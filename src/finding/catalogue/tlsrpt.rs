@@ -8,6 +8,9 @@ codes! { Tlsrpt:
     UNRELATED = "tlsrpt.unrelated", NOTE, "RFC 8460 3", None, "other TXT records stand at the same name and are ignored", "";
     VERSION_CASE = "tlsrpt.version_case", FATAL, "RFC 8460 3", None, "the version tag is spelled in another case than v=TLSRPTv1", "write v=TLSRPTv1 exactly so";
     VERSION_UNKNOWN = "tlsrpt.version_unknown", FATAL, "RFC 8460 3", None, "the version is not TLSRPTv1", "write v=TLSRPTv1";
+    VERSION_SYNTAX = "tlsrpt.version_syntax", FATAL, "RFC 8460 3", None, "the version stands there, and is not written v=TLSRPTv1", "begin with v=TLSRPTv1; exactly so";
+    LEADING_SPACE = "tlsrpt.leading_space", FATAL, "RFC 8460 3", None, "white space stands before v=TLSRPTv1", "remove it";
+    QUOTED = "tlsrpt.quoted", FATAL, "RFC 8460 3", None, "quotation marks are part of the record's text", "remove the inner quotation marks";
     PREFIX = "tlsrpt.prefix", FATAL, "RFC 8460 3", None, "something stands before v=TLSRPTv1", "let the record begin with v=TLSRPTv1;";
     NO_DELIMITER = "tlsrpt.no_delimiter", FATAL, "RFC 8460 3", None, "no semicolon stands behind v=TLSRPTv1", "write v=TLSRPTv1; with the semicolon";
     SPACE_BEFORE_DELIMITER = "tlsrpt.space_before_delimiter", ADVICE, "RFC 8460 3", None, "white space stands before the first semicolon: lawful by the grammar, dropped by the selection rule", "write v=TLSRPTv1; without the space";
@@ -18,6 +21,7 @@ codes! { Tlsrpt:
     RUA_UNENCODED = "tlsrpt.rua_unencoded", VIOLATION, "RFC 8460 3", None, "a rua has an exclamation mark that is not percent-encoded", "write %21 for ! (TLSRPT has no size limits as DMARC has)";
     RUA_UNUSABLE = "tlsrpt.rua_unusable", FATAL, "RFC 8460 3", None, "no rua can be used, so nobody gets a report", "give at least one mailto: or https: URI";
     RUA_SEVERAL = "tlsrpt.rua_several", ADVICE, "RFC 8460 3", None, "several rua fields stand in the record: lawful, but many senders read only one", "list all addresses in one rua, separated by commas";
+    RUA_CASE = "tlsrpt.rua_case", ADVICE, "RFC 8460 3", None, "a field is named like rua in another case, which makes it an extension", "write rua in lower case";
     SPACED_EQUALS = "tlsrpt.spaced_equals", VIOLATION, "RFC 8460 3", None, "white space stands beside an equals sign", "write name=value without spaces";
     EXTENSION = "tlsrpt.extension", NOTE, "RFC 8460 3", None, "the record has an extension field", "";
     EXTENSION_SYNTAX = "tlsrpt.extension_syntax", VIOLATION, "RFC 8460 3", None, "a field breaks the grammar of an extension", "remove the field";

@@ -1,5 +1,21 @@
 //! DNS look-ups with a verdict of our own on the wire message (RFC 1034, RFC 1035, RFC 2308, RFC 6891).
 
+mod exchange;
+mod https;
+mod message;
+mod question;
+mod records;
+mod resolver;
+mod server;
+mod stream;
+mod trouble;
+mod udp;
+mod upstream;
+mod verdict;
+
+pub use resolver::Resolver;
+pub use upstream::system_upstreams;
+
 use std::net::IpAddr;
 use std::time::Duration;
 

@@ -1,6 +1,14 @@
 //! Certificates (RFC 5280, RFC 6125): facts of a chain, and independent verdicts on name, time and trust.
 
+mod facts;
+mod verdict;
+
+pub use facts::{Facts, SANS_KEPT, facts};
+pub use verdict::{Verdict, judge};
+
 use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 /// A set of trusted roots under a name.
 #[derive(Clone)]
@@ -15,4 +23,10 @@ impl std::fmt::Debug for RootStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({} roots)", self.name, self.anchors.len())
     }
+}
+
+/// The SHA-256 of a certificate, by which it is known in the dataset.
+#[must_use]
+pub fn sha256(der: &[u8]) -> [u8; 32] {
+    Sha256::digest(der).into()
 }

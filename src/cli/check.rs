@@ -1,0 +1,125 @@
+//! `stscan check`: one domain, explained to a person; or the same facts as JSON.
+
+mod page;
+
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use crate::cli::net::NetArgs;
+use crate::cli::output;
+use crate::discover::Also;
+use crate::error::Error;
+use crate::name::Domain;
+use crate::net::dns::Resolver;
+use crate::net::https::Client;
+use crate::scan::Tables;
+use crate::sts::sender::Outcome;
+use crate::survey::{Body, Certificate, Depth, Domains, Judged, Questions, Survey, Surveyor, judge};
+use crate::target::Target;
+
+/// Domains in one call: more than that is a scan.
+const DOMAINS_MAX: usize = 100;
+
+/// Arguments of `stscan check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// The domains
+    #[arg(value_name = "DOMAIN", required = true, num_args = 1..=DOMAINS_MAX)]
+    domains: Vec<String>,
+    /// One JSON object a domain, a line each
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    net: NetArgs,
+}
+
+/// Surveys each domain and explains it. Exit status 1 where one is broken, 75 where one could not be seen.
+///
+/// # Errors
+/// Where the arguments are no domains, or no resolver answers.
+pub async fn run(args: CheckArgs) -> Result<u8, Error> {
+    let targets =
+        args.domains.iter().enumerate().map(|(seq, text)| target(seq, text)).collect::<Result<Vec<_>, _>>()?;
+    let config = args.net.config()?;
+    let resolver = Resolver::new(&config)?;
+    if let Err(failure) = resolver.preflight().await {
+        resolver.close().await;
+        return Err(Error::Unavailable(page::no_resolver(&config.upstreams, &failure)));
+    }
+    // A person wants to know where the record stands if it is not at its place: deep.
+    let questions = Questions { depth: Depth::Policy, deep: true, also: Also { mx: true, tlsrpt: true } };
+    let surveyor = Arc::new(Surveyor::new(resolver, Client::new(&config), questions));
+    let mut status = 0;
+    for target in targets {
+        let judged = survey(&surveyor, &target.domain).await;
+        status = status.max(exit_status(&judged));
+        let row = Domains { target, judged };
+        if args.json {
+            output::print(&format!("{}\n", facts(&row)))?;
+        } else {
+            output::print(&page::page(&row, output::colour()))?;
+        }
+    }
+    if let Ok(surveyor) = Arc::try_unwrap(surveyor) {
+        surveyor.into_resolver().close().await;
+    }
+    Ok(status)
+}
+
+fn target(seq: usize, text: &str) -> Result<Target, Error> {
+    let named = Domain::read(text)
+        .map_err(|code| Error::Usage(format!("{}: {} ({code})", crate::text::shown(text), code.entry().sentence)))?;
+    Ok(Target {
+        seq: i64::try_from(seq).unwrap_or(i64::MAX),
+        domain: named.domain,
+        rank: None,
+        line: i64::try_from(seq + 1).unwrap_or(i64::MAX),
+        original: None,
+        mapped: named.mapped,
+        duplicates: 0,
+    })
+}
+
+async fn survey(surveyor: &Surveyor, domain: &Domain) -> Judged {
+    let discovered = surveyor.discover(domain).await;
+    let mut survey: Survey = surveyor.survey(domain, discovered).await;
+    if survey.failed() {
+        surveyor.again(domain, &mut survey).await;
+    }
+    judge(survey, domain)
+}
+
+/// 0 where all is well or nothing is announced, 1 where it is broken, 75 where we could not see.
+fn exit_status(judged: &Judged) -> u8 {
+    match judged.decision.outcome {
+        Outcome::Unusable | Outcome::EnforceRefused | Outcome::TestingFailing => 1,
+        Outcome::Unknown if judged.failures.iter().any(|f| Some(f.code) == judged.decision.code) => 75,
+        Outcome::NotAnnounced | Outcome::None | Outcome::Testing | Outcome::EnforceDeliverable | Outcome::Unknown => 0,
+    }
+}
+
+/// The facts of the tables about one domain.
+fn facts(row: &Domains) -> Value {
+    let tables = Tables::new();
+    let mut object: Map<String, Value> = tables.domains.json(row);
+    let findings = row.judged.findings.iter().map(crate::finding::Finding::to_json).collect();
+    object.insert("findings".into(), Value::Array(findings));
+    let failures = row.judged.failures.iter().map(|failure| {
+        json!({"code": failure.code.as_str(), "stage": failure.code.entry().stage.word(),
+               "subject": failure.subject, "detail": failure.detail.to_json()})
+    });
+    object.insert("failures".into(), failures.collect());
+    let fetch = row.judged.policy.as_ref().and_then(|policy| policy.seen.fetch.as_ref());
+    if let Some(response) = fetch.and_then(|fetch| fetch.response.as_ref()) {
+        object.insert("policy".into(), Value::Object(tables.policies.json(&Body::new(response.body.clone()))));
+    }
+    let chain = fetch.map(|fetch| fetch.chain.as_slice()).unwrap_or_default();
+    let certificates = chain
+        .iter()
+        .enumerate()
+        .map(|(position, der)| Value::Object(tables.certificates.json(&Certificate::new(der.clone(), position))));
+    object.insert("certificates".into(), certificates.collect());
+    Value::Object(object)
+}

@@ -1,0 +1,129 @@
+//! The lab's log: every request that came, counted, and written down where that was asked for.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::world::rtype;
+use crate::error::Error;
+use crate::text;
+
+/// Lines kept in memory where that was asked for: the last of them, whatever the length of the scan.
+const LINES_MAX: usize = 100_000;
+
+/// What came.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    udp: AtomicU64,
+    tcp: AtomicU64,
+    tls: AtomicU64,
+    http: AtomicU64,
+    /// Where lines go; none: they are only counted.
+    lines: Option<Mutex<Lines>>,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    kept: VecDeque<String>,
+    file: Option<BufWriter<File>>,
+}
+
+/// How many requests came, and which.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogSnapshot {
+    /// Questions over UDP.
+    pub dns_udp: u64,
+    /// Questions over TCP.
+    pub dns_tcp: u64,
+    /// Connections to an HTTPS port.
+    pub connections: u64,
+    /// HTTP requests.
+    pub requests: u64,
+    /// `dns NAME TYPE`, `dns-tcp NAME TYPE`, `connect ADDRESS`, `http HOST METHOD PATH`, the last of them, if they are kept.
+    pub lines: Vec<String>,
+}
+
+impl Log {
+    /// A log that keeps lines, or writes them to a file, or only counts.
+    pub(super) fn new(keep: bool, file: Option<&Path>) -> Result<Self, Error> {
+        let file = match file {
+            None => None,
+            Some(path) => Some(BufWriter::new(
+                File::create(path).map_err(|source| Error::Create { path: path.to_owned(), source })?,
+            )),
+        };
+        let lines = (keep || file.is_some()).then(|| Mutex::new(Lines { kept: VecDeque::new(), file }));
+        Ok(Self { lines, ..Self::default() })
+    }
+
+    pub(super) fn dns_udp(&self, name: &str, asked: u16) {
+        self.udp.fetch_add(1, Ordering::Relaxed);
+        self.line(|| format!("dns {name} {}", type_word(asked)));
+    }
+
+    pub(super) fn dns_tcp(&self, name: &str, asked: u16) {
+        self.tcp.fetch_add(1, Ordering::Relaxed);
+        self.line(|| format!("dns-tcp {name} {}", type_word(asked)));
+    }
+
+    pub(super) fn connection(&self, address: std::net::IpAddr) {
+        self.tls.fetch_add(1, Ordering::Relaxed);
+        self.line(|| format!("connect {address}"));
+    }
+
+    pub(super) fn request(&self, host: &str, method: &str, path: &str) {
+        self.http.fetch_add(1, Ordering::Relaxed);
+        self.line(|| format!("http {host} {method} {path}"));
+    }
+
+    pub(super) fn snapshot(&self) -> LogSnapshot {
+        LogSnapshot {
+            dns_udp: self.udp.load(Ordering::Relaxed),
+            dns_tcp: self.tcp.load(Ordering::Relaxed),
+            connections: self.tls.load(Ordering::Relaxed),
+            requests: self.http.load(Ordering::Relaxed),
+            lines: self.locked(|lines| lines.kept.iter().cloned().collect()).unwrap_or_default(),
+        }
+    }
+
+    /// Writes out what is buffered.
+    pub(super) fn flush(&self) -> Result<(), Error> {
+        let flushed = self.locked(|lines| lines.file.as_mut().map_or(Ok(()), Write::flush));
+        flushed.unwrap_or(Ok(())).map_err(Error::io("cannot write the log"))
+    }
+
+    fn line(&self, line: impl FnOnce() -> String) {
+        self.locked(|lines| {
+            let line = text::shown(&line());
+            if let Some(file) = &mut lines.file {
+                // A log that cannot be written is seen at the flush; the lab goes on.
+                let _ = writeln!(file, "{line}");
+            } else {
+                if lines.kept.len() == LINES_MAX {
+                    lines.kept.pop_front();
+                }
+                lines.kept.push_back(line);
+            }
+        });
+    }
+
+    fn locked<T>(&self, work: impl FnOnce(&mut Lines) -> T) -> Option<T> {
+        // A panic while the lock was held can only have lost a line.
+        self.lines.as_ref().map(|lines| work(&mut lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner)))
+    }
+}
+
+fn type_word(number: u16) -> String {
+    match number {
+        rtype::A => "A".to_owned(),
+        rtype::NS => "NS".to_owned(),
+        rtype::CNAME => "CNAME".to_owned(),
+        rtype::MX => "MX".to_owned(),
+        rtype::TXT => "TXT".to_owned(),
+        rtype::AAAA => "AAAA".to_owned(),
+        other => format!("TYPE{other}"),
+    }
+}

@@ -1,0 +1,210 @@
+//! DNS messages as bytes (RFC 1035 4, RFC 6891 6.1): questions read, answers written, with room for every lie.
+
+use super::world::{Data, Names, rtype};
+
+/// The header's length (RFC 1035 4.1.1).
+pub(super) const HEADER: usize = 12;
+/// Class IN (RFC 1035 3.2.4).
+pub(super) const CLASS_IN: u16 = 1;
+/// Class CH (RFC 1035 3.2.4).
+pub(super) const CLASS_CH: u16 = 3;
+/// The size of an answer without EDNS (RFC 1035 4.2.1).
+const PLAIN_MAX: u16 = 512;
+/// The flag bits of the header (RFC 1035 4.1.1, RFC 4035 3).
+pub(super) mod flag {
+    pub(in crate::lab) const QR: u16 = 0x8000;
+    pub(in crate::lab) const TC: u16 = 0x0200;
+    pub(in crate::lab) const RD: u16 = 0x0100;
+    pub(in crate::lab) const RA: u16 = 0x0080;
+    pub(in crate::lab) const AD: u16 = 0x0020;
+}
+
+/// A question as it came.
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    pub(super) id: u16,
+    pub(super) flags: u16,
+    /// In lower case, without the final dot.
+    pub(super) name: String,
+    pub(super) rtype: u16,
+    /// The question section, byte for byte: the case of the name is echoed.
+    pub(super) section: Vec<u8>,
+    /// Whether the question has an OPT record.
+    pub(super) edns: bool,
+    /// Whether it asks for DNSSEC (DO, RFC 3225).
+    pub(super) dnssec: bool,
+    /// The largest answer that it takes over UDP.
+    pub(super) size: u16,
+}
+
+impl Question {
+    /// Reads a message with one question. `None` is for what no resolver sends.
+    pub(super) fn read(message: &[u8]) -> Option<Self> {
+        let word = |at: usize| Some(u16::from_be_bytes([*message.get(at)?, *message.get(at + 1)?]));
+        let flags = word(2)?;
+        if flags & flag::QR != 0 || word(4)? != 1 {
+            return None;
+        }
+        let mut name = String::new();
+        let mut at = HEADER;
+        loop {
+            let length = usize::from(*message.get(at)?);
+            if length == 0 {
+                break;
+            }
+            if length > 63 {
+                return None;
+            }
+            if !name.is_empty() {
+                name.push('.');
+            }
+            for byte in message.get(at + 1..at + 1 + length)? {
+                match byte {
+                    b'!'..=b'~' if *byte != b'.' && *byte != b'\\' => name.push(char::from(byte.to_ascii_lowercase())),
+                    _ => name.push_str(&format!("\\{byte:03}")),
+                }
+            }
+            at += 1 + length;
+        }
+        let (asked, end) = (word(at + 1)?, at + 5);
+        let mut question = Self {
+            id: word(0)?,
+            flags,
+            name,
+            rtype: asked,
+            section: message.get(HEADER..end)?.to_vec(),
+            edns: false,
+            dnssec: false,
+            size: PLAIN_MAX,
+        };
+        // The OPT record, where it is the first behind the question, as every resolver has it.
+        if message.get(end) == Some(&0) && word(end + 1) == Some(rtype::OPT) {
+            question.edns = true;
+            question.size = word(end + 3)?.max(PLAIN_MAX);
+            question.dnssec = word(end + 7)? & 0x8000 != 0;
+        }
+        Some(question)
+    }
+}
+
+/// A record of an answer.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) owner: String,
+    pub(super) rtype: u16,
+    pub(super) class: u16,
+    pub(super) ttl: u32,
+    pub(super) data: Vec<u8>,
+}
+
+/// An answer in the making.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    pub(super) id: u16,
+    pub(super) flags: u16,
+    /// The response code, the upper bits of which travel in OPT.
+    pub(super) rcode: u16,
+    /// The question section; empty: none.
+    pub(super) question: Vec<u8>,
+    /// The name of the question, which answers point back to.
+    pub(super) name: String,
+    pub(super) answers: Vec<Answer>,
+    /// How many OPT records stand at the end.
+    pub(super) opts: u8,
+    /// Bytes of an option in each OPT record.
+    pub(super) option_bytes: u16,
+}
+
+impl Message {
+    /// The bytes of the message.
+    pub(super) fn write(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(512);
+        push(&mut out, self.id);
+        push(&mut out, self.flags | (self.rcode & 0x0f));
+        push(&mut out, u16::from(!self.question.is_empty()));
+        push(&mut out, u16::try_from(self.answers.len()).unwrap_or(u16::MAX));
+        push(&mut out, 0);
+        push(&mut out, u16::from(self.opts));
+        out.extend_from_slice(&self.question);
+        for answer in &self.answers {
+            if answer.owner == self.name && !self.question.is_empty() {
+                // A pointer to the question (RFC 1035 4.1.4).
+                push(&mut out, 0xc00c);
+            } else {
+                push_name(&mut out, &answer.owner);
+            }
+            push(&mut out, answer.rtype);
+            push(&mut out, answer.class);
+            out.extend_from_slice(&answer.ttl.to_be_bytes());
+            push(&mut out, u16::try_from(answer.data.len()).unwrap_or(u16::MAX));
+            out.extend_from_slice(&answer.data);
+        }
+        for _ in 0..self.opts {
+            out.push(0);
+            push(&mut out, rtype::OPT);
+            push(&mut out, 1232);
+            // The upper eight bits of the response code, version 0, no flags (RFC 6891 6.1.3).
+            out.extend_from_slice(&[u8::try_from(self.rcode >> 4).unwrap_or(0), 0, 0, 0]);
+            if self.option_bytes == 0 {
+                push(&mut out, 0);
+            } else {
+                push(&mut out, self.option_bytes + 4);
+                // Padding (RFC 7830 3) is an option that means nothing.
+                push(&mut out, 12);
+                push(&mut out, self.option_bytes);
+                out.extend(std::iter::repeat_n(0, usize::from(self.option_bytes)));
+            }
+        }
+        out
+    }
+}
+
+/// The data of a record as on the wire.
+pub(super) fn data(data: &Data, names: &Names<'_>, address: std::net::Ipv4Addr) -> Vec<u8> {
+    let mut out = Vec::new();
+    match data {
+        Data::A(fixed) => out.extend_from_slice(&fixed.unwrap_or(address).octets()),
+        Data::Aaaa(address) => out.extend_from_slice(&address.octets()),
+        Data::Cname(target) => push_name(&mut out, &names.expand(target)),
+        Data::Mx(preference, host) => {
+            push(&mut out, *preference);
+            push_name(&mut out, &names.expand(host));
+        }
+        Data::Txt(strings) => {
+            for string in strings {
+                let bytes = names.expand_bytes(string);
+                if bytes.is_empty() {
+                    out.push(0);
+                }
+                // A character-string holds at most 255 bytes (RFC 1035 3.3).
+                for part in bytes.chunks(255) {
+                    out.push(u8::try_from(part.len()).unwrap_or(u8::MAX));
+                    out.extend_from_slice(part);
+                }
+            }
+        }
+    }
+    out
+}
+
+fn push(out: &mut Vec<u8>, word: u16) {
+    out.extend_from_slice(&word.to_be_bytes());
+}
+
+/// A name without compression. `\DDD` is the byte of that number (RFC 1035 5.1).
+pub(super) fn push_name(out: &mut Vec<u8>, name: &str) {
+    for label in name.split('.').filter(|label| !label.is_empty()) {
+        let start = out.len();
+        out.push(0);
+        let mut rest = label;
+        while let Some(at) = rest.find('\\') {
+            out.extend_from_slice(&rest.as_bytes()[..at]);
+            let digits = rest.get(at + 1..at + 4).unwrap_or("");
+            out.push(digits.parse().unwrap_or(b'?'));
+            rest = rest.get(at + 4..).unwrap_or("");
+        }
+        out.extend_from_slice(rest.as_bytes());
+        out[start] = u8::try_from(out.len() - start - 1).unwrap_or(63);
+    }
+    out.push(0);
+}

@@ -1,0 +1,135 @@
+//! The resolver: look-ups of TXT, MX and addresses through all aliases, each with its verdict.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hickory_proto::rr::{Name, RData, RecordType};
+
+use super::exchange::Servers;
+use super::question::Question;
+use super::records;
+use super::server::Trace;
+use super::verdict::{self, Chain, Verdict};
+use super::{Addresses, Answer, Lookup, Mx, Rrset, Security, Txt};
+use crate::error::Error;
+use crate::failure::Failure;
+use crate::name::HostName;
+use crate::net::NetConfig;
+
+/// How long a preflight may take: enough for a resolver on the other side of the world that lost a datagram or two.
+const PREFLIGHT: Duration = Duration::from_secs(3);
+
+/// Asks resolvers. Clones share sockets, connections and rate.
+#[derive(Clone)]
+pub struct Resolver {
+    servers: Arc<Servers>,
+    /// The time for one question with all its tries and aliases.
+    time: Duration,
+}
+
+impl Resolver {
+    /// A resolver for the upstreams of this configuration. Opens nothing yet.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where an upstream cannot be used as it is given, [`Error::Internal`] where this machine has no
+    /// randomness or no TLS.
+    pub fn new(config: &NetConfig) -> Result<Self, Error> {
+        getrandom::fill(&mut [0; 2]).map_err(|error| Error::Internal(format!("no randomness: {error}")))?;
+        Ok(Self { servers: Arc::new(Servers::new(config)?), time: config.timeouts.dns })
+    }
+
+    /// The TXT records at a name.
+    pub async fn txt(&self, name: &HostName) -> Answer<Txt> {
+        self.look_up(name, RecordType::TXT, records::txt).await
+    }
+
+    /// The MX records of a name, by preference and then by host.
+    pub async fn mx(&self, name: &HostName) -> Answer<Mx> {
+        let mut answer = self.look_up(name, RecordType::MX, records::mx).await;
+        if let Lookup::Found(set) = &mut answer.lookup {
+            set.records.sort();
+        }
+        answer
+    }
+
+    /// The addresses of a host, both families side by side.
+    pub async fn addresses(&self, host: &HostName) -> Addresses {
+        let (v4, v6) = tokio::join!(
+            self.look_up::<Ipv4Addr>(host, RecordType::A, records::v4),
+            self.look_up::<Ipv6Addr>(host, RecordType::AAAA, records::v6),
+        );
+        Addresses { v4, v6 }
+    }
+
+    /// Finds out within a few seconds whether any resolver answers at all. Every answer counts that keeps the format.
+    ///
+    /// # Errors
+    /// What the upstream that said most came to.
+    pub async fn preflight(&self) -> Result<(), Failure> {
+        // The name servers of the root: every resolver knows them.
+        self.servers.preflight(&Question::about(Name::root(), RecordType::NS), PREFLIGHT.min(self.time)).await
+    }
+
+    /// Closes all sockets and awaits all tasks. Questions in flight, through other clones, fail.
+    pub async fn close(self) {
+        self.servers.close().await;
+    }
+
+    /// Asks, follows aliases and reads the records.
+    async fn look_up<T>(&self, host: &HostName, rtype: RecordType, read: fn(&RData) -> Option<T>) -> Answer<T> {
+        let start = Instant::now();
+        let mut question = Question::new(host, rtype);
+        let mut chain = Chain::new(question.name().clone());
+        let mut trace = Trace::new(self.time);
+        let mut secure = true;
+        let lookup = loop {
+            let message = match self.servers.ask(&question, &mut trace).await {
+                Ok(message) => message,
+                Err(failure) => break Lookup::Failed(failure),
+            };
+            // RFC 6840 5.8: AD speaks for all of the answer, so every link of the chain needs it.
+            secure &= message.authentic_data;
+            match verdict::judge(&message, rtype, &mut chain) {
+                Verdict::Found => {
+                    let answers = || verdict::answers(&message, rtype, &chain);
+                    let ttl = answers().map(|record| record.ttl).min().unwrap_or(0);
+                    break Lookup::Found(Rrset { records: answers().filter_map(|r| read(&r.data)).collect(), ttl });
+                }
+                Verdict::NoData => break Lookup::NoData,
+                Verdict::NxDomain => break Lookup::NxDomain,
+                Verdict::Ask => question = Question::about(chain.end().clone(), rtype),
+                Verdict::Wrong(code) => {
+                    let failure = Failure::new(code).with("rcode", u16::from(message.response_code));
+                    break Lookup::Failed(failure.with("attempts", trace.sent));
+                }
+            }
+        };
+        let elapsed = start.elapsed();
+        let (security, lookup) = match lookup {
+            Lookup::Failed(failure) => {
+                let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+                (Security::Unknown, Lookup::Failed(failure.about(host.as_str()).with("elapsed_ms", elapsed)))
+            }
+            lookup if secure => (Security::Secure, lookup),
+            lookup => (Security::Insecure, lookup),
+        };
+        Answer {
+            lookup,
+            aliases: chain.targets().iter().map(records::presentation).collect(),
+            security,
+            ede: trace.ede,
+            via: trace.via,
+            sent: trace.sent,
+            elapsed,
+            case_changed: trace.case_changed,
+            trailing: trace.trailing,
+        }
+    }
+}
+
+impl std::fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Resolver").field("time", &self.time).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,202 @@
+//! One resolver, and one try to ask it: over which channel, at what rate, and what that took.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+
+use super::Via;
+use super::https::Https;
+use super::message::Decoded;
+use super::question::Question;
+use super::stream::{Authentication, Connections};
+use super::trouble::Trouble;
+use super::udp::{Readers, Sockets};
+use crate::error::Error;
+use crate::net::pace::Rate;
+use crate::net::{NetConfig, Upstream};
+
+/// Datagrams for one question (HOSTILE.md): more never helped a resolver that is in trouble.
+pub(super) const TRIES: u32 = 3;
+/// How long to wait when this machine has no socket to spare: about what one answer takes.
+const PRESSURE_PAUSE: Duration = Duration::from_millis(25);
+
+/// One resolver.
+pub(super) struct Server {
+    name: String,
+    channel: Channel,
+    /// Whether the last try found that nothing listens there; such a resolver is asked after the others.
+    down: AtomicBool,
+}
+
+enum Channel {
+    /// Datagrams, and TCP where they do not do.
+    Udp(Sockets, Connections),
+    /// TCP or TLS alone.
+    Stream(Connections, Via),
+    Https(Https),
+}
+
+/// What became of a question so far.
+#[derive(Debug)]
+pub(super) struct Trace {
+    pub(super) via: Via,
+    pub(super) sent: u8,
+    pub(super) ede: Vec<u16>,
+    pub(super) case_changed: bool,
+    pub(super) trailing: bool,
+    /// The time that is left. What we wait for ourselves, a rate or a free socket, does not count.
+    pub(super) left: Duration,
+}
+
+impl Trace {
+    /// Nothing yet, and this much time.
+    pub(super) fn new(time: Duration) -> Self {
+        Self { via: Via::Udp, sent: 0, ede: Vec::new(), case_changed: false, trailing: false, left: time }
+    }
+
+    /// Runs a try and takes its time off what is left.
+    async fn timed<T>(&mut self, attempt: impl Future<Output = T>) -> T {
+        let start = Instant::now();
+        let result = attempt.await;
+        self.left = self.left.saturating_sub(start.elapsed());
+        result
+    }
+}
+
+impl Server {
+    /// Opens nothing yet.
+    pub(super) fn new(upstream: &Upstream, config: &NetConfig, readers: &Readers) -> Result<Self, Error> {
+        let channel = match upstream {
+            Upstream::Udp(to) => Channel::Udp(Sockets::new(*to, readers.clone()), Connections::new(*to, None)),
+            Upstream::Tcp(to) => Channel::Stream(Connections::new(*to, None), Via::Tcp),
+            Upstream::Tls(to, name) => {
+                let name = match name {
+                    Some(name) => ServerName::try_from(name.clone())
+                        .map_err(|_| Error::Usage(format!("{name} is no name to authenticate")))?,
+                    None => to.ip().into(),
+                };
+                let authentication = Authentication { config: trusting(config)?, name };
+                Channel::Stream(Connections::new(*to, Some(authentication)), Via::Tls)
+            }
+            Upstream::Https(url) => Channel::Https(Https::new(url, &trusting(config)?, &config.user_agent)?),
+        };
+        Ok(Self { name: upstream.to_string(), channel, down: AtomicBool::new(false) })
+    }
+
+    /// The resolver as it is written on a command line.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the last try found something that listens.
+    pub(super) fn is_up(&self) -> bool {
+        !self.down.load(Ordering::Relaxed)
+    }
+
+    /// Closes the connections that are kept.
+    pub(super) fn close(&self) {
+        if let Channel::Udp(_, connections) | Channel::Stream(connections, _) = &self.channel {
+            connections.close();
+        }
+    }
+
+    /// One try.
+    pub(super) async fn ask(
+        &self,
+        question: &Question,
+        edns: bool,
+        wait: Duration,
+        rate: Option<&Rate>,
+        trace: &mut Trace,
+    ) -> Result<Decoded, Trouble> {
+        let outcome = self.attempt(question, edns, wait, rate, trace).await;
+        self.down.store(matches!(outcome, Err(Trouble::Down(_))), Ordering::Relaxed);
+        outcome
+    }
+
+    /// Whether the resolver answers anything that keeps the format: at most [`TRIES`] datagrams in this time.
+    pub(super) async fn answers(&self, question: &Question, time: Duration) -> Result<(), Trouble> {
+        let mut trace = Trace::new(time);
+        let mut outcome = Err(Trouble::Timeout);
+        for _ in 0..TRIES {
+            match self.ask(question, true, time / TRIES, None, &mut trace).await {
+                Ok(_) => return Ok(()),
+                // It answered, only not over TCP as well.
+                Err(_) if trace.via == Via::Tcp && matches!(self.channel, Channel::Udp(..)) => return Ok(()),
+                Err(Trouble::Timeout) if !trace.left.is_zero() => {}
+                Err(trouble) => {
+                    outcome = Err(trouble);
+                    break;
+                }
+            }
+        }
+        outcome
+    }
+
+    /// A datagram, and TCP after it where it does not do; or one exchange on a stream.
+    async fn attempt(
+        &self,
+        question: &Question,
+        edns: bool,
+        wait: Duration,
+        rate: Option<&Rate>,
+        trace: &mut Trace,
+    ) -> Result<Decoded, Trouble> {
+        let connections = match &self.channel {
+            Channel::Https(https) => {
+                trace.via = Via::Https;
+                return paced(rate, trace, || https.ask(question, edns, wait)).await;
+            }
+            Channel::Stream(connections, via) => {
+                trace.via = *via;
+                return paced(rate, trace, || connections.ask(question, edns, wait)).await;
+            }
+            Channel::Udp(sockets, connections) => {
+                trace.via = Via::Udp;
+                let outcome = paced(rate, trace, || sockets.ask(question, edns, wait)).await;
+                match outcome {
+                    // RFC 7766 5, RFC 2181 9: what was cut off is had over TCP.
+                    Err(Trouble::Truncated) => {}
+                    Err(Trouble::CaseChanged) => trace.case_changed = true,
+                    other => return other,
+                }
+                connections
+            }
+        };
+        trace.via = Via::Tcp;
+        let left = trace.left;
+        paced(rate, trace, || connections.ask(question, edns, left)).await
+    }
+}
+
+/// Runs a try at the rate allowed, and again while this machine has no socket to spare: neither wait is the resolver's.
+async fn paced<F>(rate: Option<&Rate>, trace: &mut Trace, attempt: impl Fn() -> F) -> Result<Decoded, Trouble>
+where
+    F: Future<Output = Result<Decoded, Trouble>>,
+{
+    loop {
+        if let Some(rate) = rate {
+            rate.take().await;
+        }
+        trace.sent = trace.sent.saturating_add(1);
+        match trace.timed(attempt()).await {
+            Err(Trouble::Pressure) => {
+                trace.sent -= 1;
+                tokio::time::sleep(PRESSURE_PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// TLS to resolvers: the first root store decides.
+fn trusting(config: &NetConfig) -> Result<Arc<rustls::ClientConfig>, Error> {
+    let store = config.roots.first().ok_or_else(|| Error::Usage("no trusted roots for the resolver".to_owned()))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(Arc::new(builder.with_root_certificates(Arc::clone(&store.anchors)).with_no_client_auth()))
+}

@@ -1,0 +1,56 @@
+//! Root stores by name: Mozilla's, the system's, or a PEM file (RFC 7468).
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use crate::cert::RootStore;
+use crate::error::Error;
+
+/// Loads the store that `spec` names: `mozilla`, `system`, or the path of a PEM file (whose stem is its name).
+///
+/// # Errors
+/// [`Error::Io`] where the file cannot be read, [`Error::Input`] where no root comes of it.
+pub fn root_store(spec: &str) -> Result<RootStore, Error> {
+    let (name, anchors) = match spec {
+        "mozilla" => (spec.to_owned(), RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }),
+        "system" => (spec.to_owned(), system()?),
+        file => (stem(file)?, pem_file(file)?),
+    };
+    Ok(RootStore { name, anchors: Arc::new(anchors) })
+}
+
+fn system() -> Result<RootCertStore, Error> {
+    let loaded = rustls_native_certs::load_native_certs();
+    let mut store = RootCertStore::empty();
+    // A system's store may hold certificates that nothing reads any more; the others are what it trusts.
+    let (added, _) = store.add_parsable_certificates(loaded.certs);
+    if added == 0 {
+        let cause = loaded.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
+        return Err(Error::Input(format!("the system has no root certificates{cause}")));
+    }
+    Ok(store)
+}
+
+/// A file that the user names must be whole: a certificate that cannot be read is said, not left out.
+fn pem_file(file: &str) -> Result<RootCertStore, Error> {
+    let bytes = std::fs::read(file).map_err(Error::io(format!("cannot read the roots {file}")))?;
+    let mut store = RootCertStore::empty();
+    for (index, certificate) in CertificateDer::pem_slice_iter(&bytes).enumerate() {
+        let wrong = |cause: String| Error::Input(format!("certificate {} of {file}: {cause}", index + 1));
+        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+        store.add(certificate).map_err(|error| wrong(error.to_string()))?;
+    }
+    if store.is_empty() {
+        return Err(Error::Input(format!("no certificate in {file}")));
+    }
+    Ok(store)
+}
+
+fn stem(file: &str) -> Result<String, Error> {
+    let stem = Path::new(file).file_stem().and_then(|stem| stem.to_str());
+    stem.map(str::to_owned).ok_or_else(|| Error::Usage(format!("no root store is named {file:?}")))
+}

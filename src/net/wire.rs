@@ -1,0 +1,123 @@
+//! A stream that counts what a stranger sends, keeps its first bytes, and ends where its budget is spent (HOSTILE.md 98).
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// First bytes that are kept: the status line and the headers that tell why an answer was refused.
+const FIRST_KEPT: usize = 4096;
+
+/// What a [`Metered`] stream saw, shared with whoever opened it.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    budget: u64,
+    received: AtomicU64,
+    over_budget: AtomicBool,
+    ended: AtomicBool,
+    first_at: OnceLock<Instant>,
+    first: Mutex<Vec<u8>>,
+}
+
+impl Meter {
+    /// Bytes received so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Whether the peer sent more than the budget.
+    pub(crate) fn is_over_budget(&self) -> bool {
+        self.over_budget.load(Ordering::Relaxed)
+    }
+
+    /// Whether the peer ended the stream.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// The first bytes, at most [`FIRST_KEPT`].
+    pub(crate) fn first(&self) -> Vec<u8> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// When the first byte came.
+    pub(crate) fn first_at(&self) -> Option<Instant> {
+        self.first_at.get().copied()
+    }
+
+    fn note(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            self.ended.store(true, Ordering::Relaxed);
+            return;
+        }
+        self.first_at.get_or_init(Instant::now);
+        let before = self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if before < FIRST_KEPT as u64 {
+            let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = FIRST_KEPT - first.len();
+            first.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+    }
+}
+
+/// A stream with a [`Meter`] on what it reads.
+#[derive(Debug)]
+pub(crate) struct Metered<S> {
+    inner: S,
+    meter: Arc<Meter>,
+}
+
+impl<S> Metered<S> {
+    /// Meters a stream. A read past `budget` bytes fails, and the meter says so.
+    pub(crate) fn new(inner: S, budget: u64) -> Self {
+        let meter = Meter {
+            budget,
+            received: AtomicU64::new(0),
+            over_budget: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            first_at: OnceLock::new(),
+            first: Mutex::default(),
+        };
+        Self { inner, meter: Arc::new(meter) }
+    }
+
+    /// The meter, which outlives the stream.
+    pub(crate) fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.meter.received() > self.meter.budget {
+            self.meter.over_budget.store(true, Ordering::Relaxed);
+            return Poll::Ready(Err(io::Error::from(io::ErrorKind::QuotaExceeded)));
+        }
+        let before = buffer.filled().len();
+        let room = buffer.remaining();
+        ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
+        // A read into no room says nothing of the end.
+        if room > 0 {
+            self.meter.note(&buffer.filled()[before..]);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,163 @@
+//! The crew: the two stages that ask the Internet, each a loop that owns its tasks and gives every target back.
+//!
+//! ```text
+//! targets -> discovery --settled--------------------------> done
+//!                     '--announced or odd-> surveying ----> done
+//! ```
+//!
+//! Every channel is bounded: where the next stage is full, a stage takes nothing new.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+
+use crate::discover::Discovered;
+use crate::progress::Meter;
+use crate::scan::stop::Stop;
+use crate::survey::{Survey, Surveyor};
+use crate::target::Target;
+
+/// Surveys that wait for their second attempt, at most: each holds a few kilobytes. Beyond that, nobody new is taken.
+const WAITING_MAX: usize = 8_192;
+
+/// How long a survey waits before what failed is asked again: long enough for a passing overload to pass.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// A target with all that was seen of it.
+pub(super) type Done = (Target, Survey);
+
+/// Tasks of one stage, each with the target that it works on, so that a panic costs one row and no more.
+struct Tasks<T> {
+    set: JoinSet<T>,
+    targets: HashMap<Id, Target>,
+}
+
+impl<T: Send + 'static> Tasks<T> {
+    fn new() -> Self {
+        Self { set: JoinSet::new(), targets: HashMap::new() }
+    }
+
+    fn spawn(&mut self, target: Target, work: impl Future<Output = T> + Send + 'static) {
+        let handle = self.set.spawn(work);
+        self.targets.insert(handle.id(), target);
+    }
+
+    /// The target of a task that ended, with its result, or `None` where it panicked. `None` at all where it was dropped.
+    fn settle(&mut self, ended: Result<(Id, T), JoinError>) -> Option<(Target, Option<T>)> {
+        match ended {
+            Ok((id, result)) => self.targets.remove(&id).map(|target| (target, Some(result))),
+            Err(error) if error.is_panic() => self.targets.remove(&error.id()).map(|target| (target, None)),
+            Err(error) => {
+                self.targets.remove(&error.id());
+                None
+            }
+        }
+    }
+
+    /// Drops everything in flight, and waits until it is gone.
+    async fn drop_all(&mut self) {
+        self.set.shutdown().await;
+        self.targets.clear();
+    }
+}
+
+/// Asks every target the one question, at most `concurrency` at a time.
+pub(super) async fn discover(
+    surveyor: Arc<Surveyor>,
+    mut targets: mpsc::Receiver<Target>,
+    odd: mpsc::Sender<(Target, Discovered)>,
+    done: mpsc::Sender<Done>,
+    concurrency: usize,
+    mut stop: watch::Receiver<Stop>,
+) {
+    let mut tasks: Tasks<Discovered> = Tasks::new();
+    let mut open = true;
+    while open || !tasks.set.is_empty() {
+        tokio::select! {
+            Some(ended) = tasks.set.join_next_with_id() => {
+                let sent = match tasks.settle(ended) {
+                    None => true,
+                    Some((target, None)) => done.send((target, Survey::panicked())).await.is_ok(),
+                    Some((target, Some(discovered))) if surveyor.is_settled(&discovered) => {
+                        done.send((target, discovered.into())).await.is_ok()
+                    }
+                    Some((target, Some(discovered))) => odd.send((target, discovered)).await.is_ok(),
+                };
+                // Nobody takes the rows any more: the writer failed, and says why.
+                if !sent {
+                    return tasks.drop_all().await;
+                }
+            }
+            next = targets.recv(), if open && tasks.set.len() < concurrency => match next {
+                Some(target) => {
+                    let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
+                    tasks.spawn(target, async move { surveyor.discover(&domain).await });
+                }
+                None => open = false,
+            },
+            Ok(()) = stop.changed() => match *stop.borrow_and_update() {
+                Stop::No => {}
+                Stop::Drain(_) => {
+                    open = false;
+                    targets.close();
+                }
+                Stop::Now(_) => return tasks.drop_all().await,
+            },
+        }
+    }
+}
+
+/// Asks everything else of what discovery passes on, at most `concurrency` at a time; what failed is asked again later.
+pub(super) async fn survey(
+    surveyor: Arc<Surveyor>,
+    mut odd: mpsc::Receiver<(Target, Discovered)>,
+    done: mpsc::Sender<Done>,
+    concurrency: usize,
+    meter: Meter,
+    mut stop: watch::Receiver<Stop>,
+) {
+    let mut tasks: Tasks<Survey> = Tasks::new();
+    let places = Arc::new(Semaphore::new(concurrency));
+    let mut open = true;
+    while open || !tasks.set.is_empty() {
+        tokio::select! {
+            Some(ended) = tasks.set.join_next_with_id() => {
+                let sent = match tasks.settle(ended) {
+                    None => true,
+                    Some((target, seen)) => done.send((target, seen.unwrap_or_else(Survey::panicked))).await.is_ok(),
+                };
+                if !sent {
+                    return tasks.drop_all().await;
+                }
+            }
+            next = odd.recv(), if open && tasks.set.len() < concurrency + WAITING_MAX => match next {
+                Some((target, discovered)) => {
+                    if discovered.record.announced() {
+                        meter.announced(1);
+                    }
+                    let domain = target.domain.clone();
+                    let (surveyor, places) = (Arc::clone(&surveyor), Arc::clone(&places));
+                    tasks.spawn(target, async move {
+                        let mut place = places.acquire().await;
+                        let mut survey = surveyor.survey(&domain, discovered).await;
+                        if survey.failed() {
+                            drop(place);
+                            tokio::time::sleep(PAUSE).await;
+                            place = places.acquire().await;
+                            surveyor.again(&domain, &mut survey).await;
+                        }
+                        drop(place);
+                        survey
+                    });
+                }
+                None => open = false,
+            },
+            Ok(()) = stop.changed() => if let Stop::Now(_) = *stop.borrow_and_update() {
+                return tasks.drop_all().await;
+            },
+        }
+    }
+}

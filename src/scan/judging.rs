@@ -1,0 +1,132 @@
+//! Judging: surveys in batches become rows, rows become record batches, all cores together (rayon).
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use tokio::sync::mpsc;
+
+use crate::cert;
+use crate::error::Error;
+use crate::probe::policy::body_sha256;
+use crate::progress::Meter;
+use crate::scan::crew::Done;
+use crate::scan::summary::Summary;
+use crate::scan::tables::{Tables, Which};
+use crate::store::BatchSender;
+use crate::survey::{Body, Certificate, Domains, Found, judge};
+
+/// Surveys that are judged at a time: enough to keep all cores busy and columns cheap, a few megabytes at most.
+const BATCH: usize = 4_096;
+/// How long a batch waits to fill, so that rows of a slow scan are stored all the same.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// Turns surveys into rows.
+pub(super) struct Judge {
+    scan_id: String,
+    tables: Arc<Tables>,
+    writer: BatchSender,
+    summary: Summary,
+    /// Digests of the bodies that are stored. Bodies are few: one in a thousand domains has one, and most share it.
+    bodies: HashSet<String>,
+    /// Digests of the certificates that are stored.
+    certificates: HashSet<[u8; 32]>,
+}
+
+impl Judge {
+    /// A judge that hands record batches to `writer`.
+    pub(super) fn new(scan_id: String, tables: Arc<Tables>, writer: BatchSender) -> Self {
+        let (bodies, certificates) = (HashSet::new(), HashSet::new());
+        Self { scan_id, tables, writer, summary: Summary::default(), bodies, certificates }
+    }
+
+    /// Judges until no survey comes any more.
+    pub(super) async fn run(mut self, mut done: mpsc::Receiver<Done>, meter: Meter) -> Result<Summary, Error> {
+        loop {
+            let batch = collect(&mut done).await;
+            if batch.is_empty() {
+                return Ok(self.summary);
+            }
+            let rows = batch.len();
+            let judged = tokio::task::spawn_blocking(move || {
+                let result = self.judge(batch);
+                (self, result)
+            });
+            let (judge, result) = judged.await.map_err(|error| Error::Internal(format!("the judge died: {error}")))?;
+            self = judge;
+            meter.failed(result? as u64);
+            meter.done(rows as u64);
+        }
+    }
+
+    /// One batch. Returns how many of its rows have a failure.
+    fn judge(&mut self, batch: Vec<Done>) -> Result<usize, Error> {
+        let rows: Vec<Domains> = batch
+            .into_par_iter()
+            .map(|(target, survey)| Domains { judged: judge(survey, &target.domain), target })
+            .collect();
+        let failed = rows.iter().filter(|row| !row.judged.failures.is_empty()).count();
+        for row in &rows {
+            self.summary.count(row);
+        }
+        let found: Vec<Found> = rows.iter().flat_map(found).collect();
+        let (bodies, certificates) = self.evidence(&rows);
+        // Columns that are null throughout cost next to nothing, so short rows are kept apart from long ones.
+        let (long, short): (Vec<Domains>, Vec<Domains>) = rows.into_iter().partition(|row| row.judged.policy.is_some());
+        let (id, tables) = (&self.scan_id, &self.tables);
+        for rows in [short, long] {
+            self.writer.send(Which::Domains as usize, tables.domains.batch(id, &rows)?)?;
+        }
+        self.writer.send(Which::Findings as usize, tables.findings.batch(id, &found)?)?;
+        self.writer.send(Which::Policies as usize, tables.policies.batch(id, &bodies)?)?;
+        self.writer.send(Which::Certificates as usize, tables.certificates.batch(id, &certificates)?)?;
+        Ok(failed)
+    }
+
+    /// Bodies and certificates that were not seen before in this scan.
+    fn evidence(&mut self, rows: &[Domains]) -> (Vec<Body>, Vec<Certificate>) {
+        let (mut bodies, mut certificates) = (Vec::new(), Vec::new());
+        let fetches = rows.iter().filter_map(|row| row.judged.policy.as_ref()?.seen.fetch.as_ref());
+        for fetch in fetches {
+            if let Some(response) = fetch.response.as_ref().filter(|_| fetch.failure.is_none())
+                && self.bodies.insert(body_sha256(&response.body))
+            {
+                bodies.push(Body::new(response.body.clone()));
+            }
+            for (position, der) in fetch.chain.iter().enumerate() {
+                if self.certificates.insert(cert::sha256(der)) {
+                    certificates.push(Certificate::new(der.clone(), position));
+                }
+            }
+        }
+        (bodies, certificates)
+    }
+}
+
+fn found(row: &Domains) -> Vec<Found> {
+    let found = |finding: &crate::finding::Finding| Found {
+        seq: row.target.seq,
+        domain: row.target.domain.as_str().to_owned(),
+        rank: row.target.rank,
+        finding: finding.clone(),
+    };
+    row.judged.findings.iter().map(found).collect()
+}
+
+/// Up to [`BATCH`] surveys; empty only when no more will come.
+async fn collect(done: &mut mpsc::Receiver<Done>) -> Vec<Done> {
+    let mut batch = Vec::with_capacity(BATCH);
+    if done.recv_many(&mut batch, BATCH).await == 0 {
+        return batch;
+    }
+    let deadline = tokio::time::Instant::now() + WAIT;
+    while batch.len() < BATCH {
+        let room = BATCH - batch.len();
+        match tokio::time::timeout_at(deadline, done.recv_many(&mut batch, room)).await {
+            Ok(0) | Err(_) => break,
+            Ok(_) => {}
+        }
+    }
+    batch
+}

@@ -1,0 +1,251 @@
+//! A scan: from lists to a dataset. This page names every task, what it waits on and what it sends.
+//!
+//! ```text
+//! reader (thread)      prepared list            -> targets    (bounded)
+//! discover (task)      targets, own lookups     -> odd, done  (bounded)
+//! survey (task)        odd, own surveys         -> done       (bounded)
+//! judge (task, rayon)  done, in batches         -> batches    (bounded)
+//! writer (thread)      batches                  -> part files
+//! ```
+//!
+//! Each ends when what it waits on is closed, and is awaited here, in this order.
+
+mod crew;
+mod judging;
+pub mod stop;
+mod summary;
+mod tables;
+
+pub use summary::Summary;
+pub use tables::{Tables, Which};
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use tokio::sync::{mpsc, watch};
+
+use crate::cert::RootStore;
+use crate::error::Error;
+use crate::list::{self, PrepareOptions, Prepared, Source};
+use crate::net::NetConfig;
+use crate::net::dns::Resolver;
+use crate::net::https::Client;
+use crate::progress::{Meter, Mode, Progress, Screen};
+use crate::scan::crew::Done;
+use crate::scan::judging::Judge;
+use crate::scan::stop::Stop;
+use crate::store::{self, BatchSender, Dataset, ListInfo, ScanInfo, Vantage, Versions, Writer};
+use crate::survey::{Questions, Rejected, Surveyor};
+use crate::target::Target;
+
+/// The public suffix list that this build judges by: the version of the crate that carries it, held to `Cargo.lock` by a
+/// test.
+const PSL: &str = "psl 2.1.247";
+/// The roots of the store `mozilla`, likewise.
+const MOZILLA: &str = "webpki-roots 1.0.10";
+
+/// Targets that wait for discovery: enough to keep it busy while the reader decompresses.
+const TARGETS_WAITING: usize = 4_096;
+/// Domains that wait for a survey. Where it is full, discovery takes nothing new.
+const ODD_WAITING: usize = 1_024;
+/// Surveys that wait to be judged.
+const DONE_WAITING: usize = 8_192;
+
+/// What a scan is to do.
+pub struct Job {
+    /// The lists.
+    pub sources: Vec<Source>,
+    /// How they are read.
+    pub prepare: PrepareOptions,
+    /// The dataset's directory.
+    pub out: PathBuf,
+    /// The network.
+    pub net: NetConfig,
+    /// What is asked.
+    pub questions: Questions,
+    /// Domains in discovery at a time.
+    pub concurrency: usize,
+    /// Surveys at a time.
+    pub surveys: usize,
+    /// How progress is shown.
+    pub progress: Mode,
+    /// The options as they were given, for `scan.json`.
+    pub options: Map<String, Value>,
+}
+
+/// What a scan came to.
+pub struct Report {
+    /// The name of the scan in the dataset.
+    pub scan_id: String,
+    /// The counts.
+    pub summary: Summary,
+}
+
+/// Runs a scan to its end.
+///
+/// # Errors
+/// By exit status: 65 where the input is damaged, 73 where the dataset cannot be created, 74 where it cannot be written,
+/// 75 where no resolver answers, 130 and 143 after a signal, 70 for a fault of ours.
+pub async fn run(job: Job, stop: watch::Receiver<Stop>) -> Result<Report, Error> {
+    let started_at = Timestamp::now();
+    let mut random = [0_u8; 4];
+    getrandom::fill(&mut random).map_err(|error| Error::Internal(format!("no randomness: {error}")))?;
+    let scan_id = store::new_scan_id(started_at, u32::from_be_bytes(random));
+    let dataset = Dataset::create(&job.out, &scan_id)?;
+    let tables = Arc::new(Tables::new());
+    let writer = Writer::start(tables.part_writers(&dataset)?, store::QUEUE)?;
+
+    let surveyed = surveyed(&job, &dataset, started_at, &tables, writer.sender(), stop).await;
+    // What was finished is stored, whatever ended the scan; and where the disk ended it, the disk's error is the reason.
+    let parts = writer.finish()?;
+    let (mut summary, prepared) = surveyed?;
+    summary.lines = prepared.lines;
+    summary.rejects = prepared.rejects;
+    summary.duplicates = prepared.duplicates;
+    summary.blank = prepared.blank + prepared.skipped;
+    let totals = summary.totals();
+    if summary.rows != prepared.rows || !totals.balance() {
+        return Err(Error::Internal(format!("{} of {} domains have a row", summary.rows, prepared.rows)));
+    }
+    dataset.finish(&totals, parts, Timestamp::now())?;
+    Ok(Report { scan_id, summary })
+}
+
+async fn surveyed(
+    job: &Job,
+    dataset: &Dataset,
+    started_at: Timestamp,
+    tables: &Arc<Tables>,
+    batches: BatchSender,
+    stop: watch::Receiver<Stop>,
+) -> Result<(Summary, Prepared), Error> {
+    // A damaged list is refused here, before the first packet.
+    let prepared = prepare(job, dataset, tables, &batches)?;
+    dataset.write_scan_info(&info(job, dataset.scan_id(), started_at, &prepared))?;
+    let resolver = Resolver::new(&job.net)?;
+    if let Err(failure) = resolver.preflight().await {
+        resolver.close().await;
+        let asked: Vec<String> = job.net.upstreams.iter().map(ToString::to_string).collect();
+        return Err(Error::Unavailable(format!(
+            "the resolver does not answer ({}): {}",
+            asked.join(", "),
+            failure.code
+        )));
+    }
+    let surveyor = Arc::new(Surveyor::new(resolver, Client::new(&job.net), job.questions));
+    let progress = Progress::start(job.progress, u64::try_from(prepared.rows).ok(), &Screen::stderr())?;
+    let judge = Judge::new(dataset.scan_id().to_owned(), Arc::clone(tables), batches);
+    let summary = asked(job, &prepared, &surveyor, judge, &progress.meter(), stop.clone()).await;
+    progress.finish();
+    if let Ok(surveyor) = Arc::try_unwrap(surveyor) {
+        surveyor.into_resolver().close().await;
+    }
+    match stop.borrow().signal() {
+        Some(number) => Err(Error::Signal(number)),
+        None => Ok((summary?, prepared)),
+    }
+}
+
+/// Everything between the prepared list and the batches.
+async fn asked(
+    job: &Job,
+    prepared: &Prepared,
+    surveyor: &Arc<Surveyor>,
+    judge: Judge,
+    meter: &Meter,
+    stop: watch::Receiver<Stop>,
+) -> Result<Summary, Error> {
+    let (targets_in, targets) = mpsc::channel::<Target>(TARGETS_WAITING);
+    let (odd_in, odd) = mpsc::channel(ODD_WAITING);
+    let (done_in, done) = mpsc::channel::<Done>(DONE_WAITING);
+    let reader = tokio::task::spawn_blocking({
+        let targets = prepared.targets()?;
+        move || read(targets, &targets_in)
+    });
+    let (shared, again) = (Arc::clone(surveyor), Arc::clone(surveyor));
+    let ((), (), judged) = tokio::join!(
+        crew::discover(shared, targets, odd_in, done_in.clone(), job.concurrency, stop.clone()),
+        crew::survey(again, odd, done_in, job.surveys, meter.clone(), stop),
+        judge.run(done, meter.clone()),
+    );
+    let read = reader.await.map_err(|error| Error::Internal(format!("the reader died: {error}")))?;
+    let summary = judged?;
+    read?;
+    Ok(summary)
+}
+
+fn prepare(job: &Job, dataset: &Dataset, tables: &Tables, batches: &BatchSender) -> Result<Prepared, Error> {
+    /// Rejects that are written at a time.
+    const BATCH: usize = 4_096;
+    let scan_id = dataset.scan_id();
+    let mut rows: Vec<Rejected> = Vec::new();
+    let flush = |rows: &mut Vec<Rejected>| -> Result<(), Error> {
+        batches.send(Which::Rejects as usize, tables.rejects.batch(scan_id, rows)?)?;
+        rows.clear();
+        Ok(())
+    };
+    let prepared = list::prepare(&job.sources, &job.prepare, &dataset.scan_directory(), &mut |reject| {
+        rows.push(Rejected { line: reject.line, bytes: reject.bytes, code: reject.code });
+        if rows.len() < BATCH { Ok(()) } else { flush(&mut rows) }
+    })?;
+    flush(&mut rows)?;
+    Ok(prepared)
+}
+
+/// Hands the prepared targets on, until the receiver wants no more.
+fn read(targets: impl Iterator<Item = Result<Target, Error>>, sender: &mpsc::Sender<Target>) -> Result<(), Error> {
+    for target in targets {
+        if sender.blocking_send(target?).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn info(job: &Job, scan_id: &str, started_at: Timestamp, prepared: &Prepared) -> ScanInfo {
+    let roots: BTreeMap<String, String> =
+        job.net.roots.iter().map(|store| (store.name.clone(), roots_version(store))).collect();
+    let lists = prepared.sources.iter().map(|source| ListInfo {
+        name: source.name.clone(),
+        id: list::get::edition_beside(&source.name),
+        format: source.format.clone(),
+        sha256: source.sha256.clone(),
+        rows: u64::try_from(source.lines).unwrap_or(0),
+    });
+    ScanInfo {
+        scan_id: scan_id.to_owned(),
+        started_at,
+        lists: lists.collect(),
+        options: job.options.clone(),
+        versions: Versions::new(PSL, roots),
+        resolvers: job.net.upstreams.iter().map(ToString::to_string).collect(),
+        vantage: Vantage { host: host_name() },
+        seed: job.prepare.seed,
+    }
+}
+
+fn roots_version(store: &RootStore) -> String {
+    let source = if store.name == "mozilla" { MOZILLA } else { "file" };
+    format!("{source}, {} roots", store.anchors.len())
+}
+
+/// The name of this machine, as the kernel has it; empty where it has none to give.
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_versions_are_those_of_the_lock_file() {
+        let lock = include_str!("../../Cargo.lock");
+        for version in [super::PSL, super::MOZILLA] {
+            let (name, number) = version.split_once(' ').expect("a name and a number");
+            let entry = format!("name = \"{name}\"\nversion = \"{number}\"");
+            assert!(lock.contains(&entry), "{version} is not what is built in");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A line of a policy: name, colon, value, and the terminator (RFC 8461 3.2).
+
+use super::on;
+use crate::finding::{Finding, Gather, policy};
+use crate::text;
+
+/// The longest name of an extension: `sts-policy-alphanum *31(sts-policy-alphanum / "_" / "-" / ".")`.
+pub(super) const NAME_MAX: usize = 32;
+
+/// A line with a colon, without the white space around name and value.
+#[derive(Clone, Copy)]
+pub(super) struct Field<'a> {
+    /// The number of the line, from 1.
+    pub(super) line: usize,
+    /// Whether no line with text stands above it.
+    pub(super) first: bool,
+    /// What stands before the first colon.
+    pub(super) name: &'a str,
+    /// What stands behind it.
+    pub(super) value: &'a str,
+}
+
+impl Field<'_> {
+    /// A finding about this field.
+    pub(super) fn describe(&self, finding: Finding) -> Finding {
+        // Cut before it is copied: a name or value may be 64 KiB of a stranger's text.
+        let cut = |text: &str| text::excerpt(&text.as_bytes()[..text.floor_char_boundary(text::KEPT)]);
+        finding.about(cut(self.name)).with("line", self.line).with("value", cut(self.value))
+    }
+
+    /// Whether name and value keep the grammar of an extension. The value is UTF-8 without controls, not empty, and
+    /// has no white space inside but SP: `sts-policy-vchar = %x21-7E / UTF8-2 / UTF8-3 / UTF8-4`.
+    pub(super) fn is_extension(&self) -> bool {
+        let begins = self.name.starts_with(|c: char| c.is_ascii_alphanumeric());
+        let named = self.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+        let valued = !self.value.is_empty() && !self.value.contains(|c: char| c.is_ascii_control());
+        begins && named && self.name.len() <= NAME_MAX && valued
+    }
+}
+
+/// The lines of a policy that have a colon; what is wrong with a line as such is gathered on the way.
+pub(super) fn fields<'a>(text: &'a str, gather: &mut Gather) -> Vec<Field<'a>> {
+    let mut fields = Vec::new();
+    let mut first = true;
+    for (number, line) in (1..).zip(lines(text)) {
+        if line.end == End::Cr {
+            gather.add(policy::LINE_END, on(number));
+        }
+        let content = line.text.trim_start_matches(WSP);
+        if content.is_empty() {
+            gather.add(policy::BLANK_LINE, on(number));
+            continue;
+        }
+        if content.len() < line.text.len() {
+            gather.add(policy::LEADING_SPACE, on(number));
+        }
+        match content.split_once(':') {
+            Some((name, value)) => {
+                let trimmed = name.trim_end_matches(WSP);
+                let field = Field { line: number, first, name: trimmed, value: value.trim_matches(WSP) };
+                if trimmed.len() < name.len() {
+                    gather.add(policy::SPACE_BEFORE_COLON, |finding| field.describe(finding));
+                }
+                fields.push(field);
+            }
+            None => {
+                let field = Field { line: number, first, name: "", value: content };
+                gather.add(policy::LINE_SYNTAX, |finding| field.describe(finding));
+            }
+        }
+        first = false;
+    }
+    fields
+}
+
+/// White space of the grammar (RFC 5234 B.1).
+const WSP: [char; 2] = [' ', '\t'];
+
+/// How a line ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// LF, CRLF (RFC 8461 3.2, erratum 6253), or the end of the body.
+    Lawful,
+    /// A lone CR.
+    Cr,
+}
+
+/// A line without its terminator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Line<'a> {
+    text: &'a str,
+    end: End,
+}
+
+/// Splits at LF, CRLF and lone CR. The last terminator is optional: nothing behind it is no line.
+fn lines(mut rest: &str) -> impl Iterator<Item = Line<'_>> {
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest.find(['\r', '\n']).unwrap_or(rest.len());
+        let (text, terminator) = rest.split_at(end);
+        let (length, end) = match terminator.as_bytes() {
+            [b'\r', b'\n', ..] => (2, End::Lawful),
+            [b'\r', ..] => (1, End::Cr),
+            [_, ..] => (1, End::Lawful),
+            [] => (0, End::Lawful),
+        };
+        rest = &terminator[length..];
+        Some(Line { text, end })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminators() {
+        for (text, expected) in [
+            ("", &[][..]),
+            ("a", &[("a", End::Lawful)][..]),
+            ("a\n", &[("a", End::Lawful)]),
+            ("a\r\n", &[("a", End::Lawful)]),
+            ("a\r", &[("a", End::Cr)]),
+            ("a\n\n", &[("a", End::Lawful), ("", End::Lawful)]),
+            ("a\r\r\nb", &[("a", End::Cr), ("", End::Lawful), ("b", End::Lawful)]),
+            ("\na\rb\r\n", &[("", End::Lawful), ("a", End::Cr), ("b", End::Lawful)]),
+        ] {
+            let found: Vec<_> = lines(text).map(|line| (line.text, line.end)).collect();
+            assert_eq!(found, expected, "{text:?}");
+        }
+    }
+}
