@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use stscan::cli::output::complain;
 use stscan::column::{Cell, Column, Field, FieldKind, Struct, Value};
-use stscan::store::{BATCH_ROWS, Dataset, Limits, PartInfo, QUEUE, Table, Totals, Writer, read_manifest, scans};
+use stscan::store::{Dataset, Limits, PartInfo, QUEUE, Table, Totals, Writer, read_manifest, scans};
 
 /// One domain; every tenth announces a policy.
 struct Row {
@@ -247,7 +247,7 @@ fn a_million_rows_that_are_mostly_null_cost_little() {
         let dataset = Dataset::create(home.path(), "bench").unwrap();
         let mut writer = dataset.part_writer(table.name(), table.schema()).unwrap();
         let (mut building, begun) = (Duration::ZERO, Instant::now());
-        for rows in rows.chunks(BATCH_ROWS) {
+        for rows in rows.chunks(4_096) {
             let start = Instant::now();
             let batch = table.batch("bench", rows).unwrap();
             building += start.elapsed();
