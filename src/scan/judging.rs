@@ -9,13 +9,15 @@ use tokio::sync::mpsc;
 
 use crate::cert;
 use crate::error::Error;
+use crate::finding::{self, Finding};
 use crate::probe::policy::body_sha256;
 use crate::progress::Meter;
 use crate::scan::crew::Done;
 use crate::scan::summary::Summary;
 use crate::scan::tables::{Tables, Which};
 use crate::store::BatchSender;
-use crate::survey::{Body, Certificate, Domains, Found, judge};
+use crate::survey::{Body, Certificate, Domains, Found, Survey, judge};
+use crate::target::Target;
 
 /// Surveys that are judged at a time: enough to keep all cores busy and columns cheap, a few megabytes at most.
 const BATCH: usize = 4_096;
@@ -49,8 +51,9 @@ impl Judge {
                 return Ok(self.summary);
             }
             let rows = batch.len();
+            let counted = meter.clone();
             let judged = tokio::task::spawn_blocking(move || {
-                let result = self.judge(batch);
+                let result = self.judge(batch, &counted);
                 (self, result)
             });
             let (judge, result) = judged.await.map_err(|error| Error::Internal(format!("the judge died: {error}")))?;
@@ -61,15 +64,13 @@ impl Judge {
     }
 
     /// One batch. Returns how many of its rows have a failure.
-    fn judge(&mut self, batch: Vec<Done>) -> Result<usize, Error> {
-        let rows: Vec<Domains> = batch
-            .into_par_iter()
-            .map(|(target, survey)| Domains { judged: judge(survey, &target.domain), target })
-            .collect();
+    fn judge(&mut self, batch: Vec<Done>, meter: &Meter) -> Result<usize, Error> {
+        let rows: Vec<Domains> = batch.into_par_iter().map(|(target, survey)| row(target, survey)).collect();
         let failed = rows.iter().filter(|row| !row.judged.failures.is_empty()).count();
         for row in &rows {
             self.summary.count(row);
         }
+        meter.asked(rows.iter().map(|row| row.judged.questions()).sum());
         let found: Vec<Found> = rows.iter().flat_map(found).collect();
         let (bodies, certificates) = self.evidence(&rows);
         // Columns that are null throughout cost next to nothing, so short rows are kept apart from long ones.
@@ -104,8 +105,18 @@ impl Judge {
     }
 }
 
+/// The row of a target. That the list may have meant another domain (HOSTILE.md 11) stands first among its findings.
+fn row(target: Target, survey: Survey) -> Domains {
+    let mut judged = judge(survey, &target.domain);
+    if target.mapped {
+        let original = target.original.as_deref().unwrap_or_default();
+        judged.findings.insert(0, Finding::new(finding::list::MAPPED).with("original", original));
+    }
+    Domains { target, judged }
+}
+
 fn found(row: &Domains) -> Vec<Found> {
-    let found = |finding: &crate::finding::Finding| Found {
+    let found = |finding: &Finding| Found {
         seq: row.target.seq,
         domain: row.target.domain.as_str().to_owned(),
         rank: row.target.rank,

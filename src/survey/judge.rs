@@ -204,6 +204,20 @@ impl Judged {
         }
     }
 
+    /// The DNS questions that were sent for it, each datagram and TCP question counted; those of a first attempt that
+    /// failed are not in it.
+    #[must_use]
+    pub fn questions(&self) -> u64 {
+        let record =
+            [&self.record.seen.answer, &self.record.seen.sibling, &self.record.seen.apex, &self.record.seen.parent];
+        let texts = record.into_iter().chain(self.tlsrpt.iter().map(|tlsrpt| &tlsrpt.seen.answer)).flatten();
+        let addresses = self.policy.iter().filter_map(|policy| policy.seen.addresses.as_ref());
+        let addresses = addresses.chain(self.mx.iter().filter_map(|mx| mx.seen.apex.as_ref()));
+        texts.map(|answer| u64::from(answer.sent)).sum::<u64>()
+            + addresses.map(|both| u64::from(both.v4.sent) + u64::from(both.v6.sent)).sum::<u64>()
+            + self.mx.iter().map(|mx| u64::from(mx.seen.answer.sent)).sum::<u64>()
+    }
+
     /// The distinct codes of the findings, sorted.
     #[must_use]
     pub fn finding_codes(&self) -> Vec<Code> {

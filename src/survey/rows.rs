@@ -223,7 +223,7 @@ impl Found {
         },
         Column {
             name: "detail",
-            sentence: "The context as JSON: line, field, value, expected, not_after, …",
+            sentence: "The context as JSON: line, field, value, expected, not_after and so on.",
             cell: Cell::Text(|r| {
                 let detail = &r.finding.detail;
                 (!detail.is_empty()).then(|| serde_json::Value::Object(detail.to_json()).to_string().into())

@@ -240,7 +240,7 @@ fn fetched(fetch: &Fetch) -> String {
         parts.push(failure.code.to_string());
     }
     if let Some(tls) = &fetch.tls {
-        parts.push(tls.version.to_string());
+        parts.push(format!("TLS {}", tls.version));
     }
     if let Some(verdict) = &fetch.verdict {
         parts.push(if verdict.authenticated { "certificate ok".to_owned() } else { "certificate refused".to_owned() });
@@ -271,7 +271,8 @@ fn body(page: &mut Page, judged: &Judged) {
         return;
     };
     page.line("");
-    let lines: Vec<&[u8]> = response.body.split(|byte| *byte == b'\n').collect();
+    let text = response.body.strip_suffix(b"\n").unwrap_or(&response.body);
+    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
     for line in lines.iter().take(BODY_LINES) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         page.line(&format!("    | {}", shown(&excerpt(line))));
