@@ -274,7 +274,7 @@ fn large_inputs_take_their_time_and_no_more() {
     for body in &bodies {
         let start = Instant::now();
         let reading = stscan::sts::policy::read(body.as_bytes());
-        assert!(start.elapsed() < SOON / 10, "{:.40}: {:?}", body[head.len()..].trim_start(), start.elapsed());
+        assert!(start.elapsed() < SOON / 2, "{:.40}: {:?}", body[head.len()..].trim_start(), start.elapsed());
         assert!(reading.findings.len() < 1000);
     }
     let texts = [
