@@ -13,27 +13,29 @@ impl Pattern {
     /// Reads the value of an mx line: the pattern, if it can be used, and what is wrong with it.
     #[must_use]
     pub fn parse(value: &str) -> (Option<Self>, Vec<Finding>) {
-        let mut codes = Vec::new();
+        let mut findings = Vec::new();
+        let mut found = |code: Code| findings.push(Finding::new(code).about(value));
         // A final dot is tolerated: the comparison leaves it out on both sides (RFC 8461 4.1).
         let body = match value.strip_suffix('.') {
             Some(body) if !body.is_empty() && body != "*" => {
-                codes.push(policy::MX_TRAILING_DOT);
+                found(policy::MX_TRAILING_DOT);
                 body
             }
             _ => value,
         };
         // sts-policy-mx-value = ["*."] Domain
         let base = body.strip_prefix("*.").unwrap_or(body);
-        let usable = is_domain(base);
-        if !usable {
-            codes.push(fault(body, base));
-        } else if base.len() < body.len()
-            && psl::suffix_str(&base.to_ascii_lowercase()) == Some(&*base.to_ascii_lowercase())
-        {
-            codes.push(policy::MX_SUFFIX);
+        if !is_domain(base) {
+            found(fault(body, base));
+            return (None, findings);
         }
-        let findings = codes.into_iter().map(|code| Finding::new(code).about(value)).collect();
-        (usable.then(|| Self(body.to_ascii_lowercase().into_boxed_str())), findings)
+        let pattern = Self(body.to_ascii_lowercase().into_boxed_str());
+        if let Some(base) = pattern.0.strip_prefix("*.")
+            && psl::suffix_str(base) == Some(base)
+        {
+            found(policy::MX_SUFFIX);
+        }
+        (Some(pattern), findings)
     }
 
     /// Whether the host is one that the pattern stands for.
@@ -74,15 +76,23 @@ pub(crate) fn is_address(text: &str) -> bool {
 
 /// Four labels of digits alone are meant as an IPv4 address, in range or not; such a name cannot be a host's.
 fn is_dotted_quad(text: &str) -> bool {
-    text.split('.').count() == 4 && text.split('.').all(is_number)
+    text.starts_with(|c: char| c.is_ascii_digit())
+        && text.split('.').take(5).count() == 4
+        && text.split('.').all(is_number)
 }
 
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Bytes of a value that are looked at to name what is wrong with it: a line may be 64 KiB of a stranger's text, and
+/// the longest name has 253.
+const EXAMINED: usize = 4096;
+
 /// What best names why this is no pattern: `body` without its final dot, `base` also without its `*.`.
 fn fault(body: &str, base: &str) -> Code {
+    let body = &body[..body.floor_char_boundary(EXAMINED)];
+    let base = &base[..base.floor_char_boundary(EXAMINED)];
     let words: Vec<&str> = body.split([' ', '\t', ',', ';']).filter(|word| !word.is_empty()).collect();
     let hosts = |words: &[&str]| words.iter().all(|word| is_domain(without_marks(word)));
     let only = |also: char| base.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.') || c == also);
@@ -181,6 +191,8 @@ mod tests {
             ("mx\u{200b}.example.com", None, &[policy::MX_PATTERN]),
             (&long, None, &[policy::MX_PATTERN]),
             (",", None, &[policy::MX_PATTERN]),
+            (&"a.example,".repeat(6000), None, &[policy::MX_LIST]),
+            (&"ä".repeat(6000), None, &[policy::MX_U_LABEL]),
         ];
         for (value, text, codes) in table {
             let (pattern, findings) = Pattern::parse(value);

@@ -30,7 +30,7 @@ codes! { Policy:
     MAX_AGE_VALUE = "policy.max_age_value", FATAL, "RFC 8461 3.2", INVALID, "the max_age is not a number of 1 to 10 digits", "write a whole number of seconds, at most 31557600";
     MAX_AGE_OVER = "policy.max_age_over", VIOLATION, "RFC 8461 3.2, erratum 7282", INVALID, "the max_age is over 31557600 seconds, and counts as that", "write at most 31557600";
     MAX_AGE_SHORT = "policy.max_age_short", ADVICE, "RFC 8461 3.2, 10.2", None, "the max_age is under a day: the policy hardly protects", "use weeks or more once the policy is proven";
-    MX_MISSING = "policy.mx_missing", FATAL, "RFC 8461 3.2", INVALID, "the policy names no mx although its mode is enforce or testing", "add an mx: line for each mail host";
+    MX_MISSING = "policy.mx_missing", FATAL, "RFC 8461 3.2", INVALID, "the policy names no mx, which only the mode none allows", "add an mx: line for each mail host";
     MX_UNUSABLE = "policy.mx_unusable", FATAL, "RFC 8461 3.2", INVALID, "no mx of the policy is a host name or a wildcard of one", "write host names, or *. and a domain";
     MX_PATTERN = "policy.mx_pattern", VIOLATION, "RFC 8461 3.2", INVALID, "an mx is neither a host name nor a wildcard of one", "write a host name, or *. and a domain";
     MX_WILDCARD = "policy.mx_wildcard", VIOLATION, "RFC 8461 3.2, 4.1", INVALID, "an mx has an asterisk that is not its whole first label, or nothing behind it", "write *. and a domain";

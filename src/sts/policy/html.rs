@@ -11,7 +11,10 @@ pub(super) fn found(text: &str) -> Option<usize> {
     if bytes.get(start) == Some(&b'<') {
         return Some(line_of(start));
     }
-    text.match_indices('<').map(|(at, _)| at).find(|at| TAGS.iter().any(|tag| begins(&bytes[*at..], tag))).map(line_of)
+    // Most brackets begin none of the tags, as their next byte tells.
+    let tempting = |at: &usize| matches!(bytes.get(at + 1), Some(b'!' | b'h' | b'H' | b'b' | b'B'));
+    let mut brackets = text.match_indices('<').map(|(at, _)| at).filter(tempting);
+    brackets.find(|at| TAGS.iter().any(|tag| begins(&bytes[*at..], tag))).map(line_of)
 }
 
 /// Whether a tag of this name begins here, in any case, and not one of a longer name.

@@ -6,35 +6,46 @@ use crate::finding::{Code, policy};
 /// Shorter names than this are near to everything.
 const NAME_MIN: usize = 3;
 
-/// The known names, and how many letters a near miss of each may be off: one in a short name, where two would make
-/// half of all short words near misses.
-const KNOWN: [(&str, usize); 4] = [("version", 2), ("mode", 1), ("max_age", 2), ("mx", 1)];
+/// A known name.
+struct Known {
+    name: &'static str,
+    /// The name without its marks.
+    letters: &'static [u8],
+    /// How many letters a near miss may be off: one in a short name, where two would make half of all short words near
+    /// misses.
+    off: usize,
+}
+
+const KNOWN: [Known; 4] = [
+    Known { name: "version", letters: b"version", off: 2 },
+    Known { name: "mode", letters: b"mode", off: 1 },
+    Known { name: "max_age", letters: b"maxage", off: 2 },
+    Known { name: "mx", letters: b"mx", off: 1 },
+];
 
 /// The code for a name that is meant to be a known one, and that known one.
 pub(super) fn near_miss(name: &str) -> Option<(Code, &'static str)> {
-    if let Some((known, _)) = KNOWN.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
-        return Some((policy::KEY_CASE, known));
+    if let Some(known) = KNOWN.iter().find(|known| known.name.eq_ignore_ascii_case(name)) {
+        return Some((policy::KEY_CASE, known.name));
     }
     if name.len() > NAME_MAX {
         return None;
     }
     // `max-age`, `maxage`, `"mode"` and `# mode` are what they are without their marks.
-    let letters = |name: &str| -> Vec<u8> {
-        name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()).collect()
-    };
-    let bare = letters(name);
-    let near = |known: &str, off: usize| {
-        let known = letters(known);
-        bare == known
-            || (bare.len() >= NAME_MIN && bare.len().abs_diff(known.len()) <= off && distance(&bare, &known) <= off)
+    let bare: Vec<u8> = name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()).collect();
+    let near = |known: &&Known| {
+        bare == known.letters
+            || (bare.len() >= NAME_MIN
+                && bare.len().abs_diff(known.letters.len()) <= known.off
+                && distance(&bare, known.letters) <= known.off)
     };
     KNOWN
         .iter()
-        .find(|(known, off)| near(known, *off))
-        .map(|(known, _)| *known)
+        .find(near)
+        .map(|known| known.name)
         // `mx1`, `mxs`, `mx_host`, `mx-record`
         .or_else(|| bare.starts_with(b"mx").then_some("mx"))
-        .map(|known| (policy::UNKNOWN_KEY, known))
+        .map(|name| (policy::UNKNOWN_KEY, name))
 }
 
 /// The fewest letters to insert, remove or replace to make one word of the other.

@@ -28,6 +28,12 @@ impl Field<'_> {
         finding.about(cut(self.name)).with("line", self.line).with("value", cut(self.value))
     }
 
+    /// Whether a control stands in it that is no white space of the grammar.
+    pub(super) fn has_control(&self) -> bool {
+        let control = |c: char| c.is_ascii_control() && !WSP.contains(&c);
+        self.name.contains(control) || self.value.contains(control)
+    }
+
     /// Whether name and value keep the grammar of an extension. The value is UTF-8 without controls, not empty, and
     /// has no white space inside but SP: `sts-policy-vchar = %x21-7E / UTF8-2 / UTF8-3 / UTF8-4`.
     pub(super) fn is_extension(&self) -> bool {
@@ -66,6 +72,9 @@ pub(super) fn fields<'a>(text: &'a str, gather: &mut Gather) -> Vec<Field<'a>> {
             None => {
                 let field = Field { line: number, first, name: "", value: content };
                 gather.add(policy::LINE_SYNTAX, |finding| field.describe(finding));
+                if field.has_control() {
+                    gather.add(policy::NUL, |finding| field.describe(finding));
+                }
             }
         }
         first = false;

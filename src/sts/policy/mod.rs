@@ -110,7 +110,8 @@ struct Reader<'a> {
     max_age: Once<u32>,
     mx: Vec<Pattern>,
     mx_lines: usize,
-    mx_seen: HashSet<Pattern>,
+    /// The line of each of `mx`.
+    mx_places: Vec<usize>,
     names: HashSet<&'a str>,
     extensions: Vec<(String, String)>,
 }
@@ -122,7 +123,7 @@ impl<'a> Reader<'a> {
             gather.add(policy::FIELD_DUPLICATE, |finding| field.describe(finding));
             return;
         }
-        if field.value.chars().any(|c| c.is_ascii_control() && c != '\t') {
+        if field.has_control() {
             gather.add(policy::NUL, |finding| field.describe(finding));
         }
         match field.name {
@@ -161,11 +162,20 @@ impl<'a> Reader<'a> {
         for finding in findings {
             gather.push(finding.with("line", field.line));
         }
-        let Some(pattern) = pattern else { return };
-        if !self.mx_seen.insert(pattern.clone()) {
-            gather.add(policy::MX_DUPLICATE, |finding| finding.about(field.value).with("line", field.line));
+        if let Some(pattern) = pattern {
+            self.mx.push(pattern);
+            self.mx_places.push(field.line);
         }
-        self.mx.push(pattern);
+    }
+
+    /// The mx that stand twice.
+    fn duplicates(&self, gather: &mut Gather) {
+        let mut seen = HashSet::with_capacity(self.mx.len());
+        for (pattern, line) in self.mx.iter().zip(&self.mx_places) {
+            if !seen.insert(pattern.as_str()) {
+                gather.add(policy::MX_DUPLICATE, |finding| finding.about(pattern.as_str()).with("line", *line));
+            }
+        }
     }
 
     fn extension(&mut self, field: &Field<'a>, gather: &mut Gather) {
@@ -187,6 +197,7 @@ impl<'a> Reader<'a> {
 
     /// What the policy lacks, and the policy.
     fn finish(self, gather: &mut Gather) -> Option<Policy> {
+        self.duplicates(gather);
         let mut missing = |missing: bool, code: Code| {
             if missing {
                 gather.add(code, |finding| finding);
