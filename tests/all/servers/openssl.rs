@@ -82,7 +82,9 @@ async fn what_is_too_old_is_told_apart() {
     openssl(directory, "x509 -req -in first.csr -signkey first.key -out first.pem");
 
     let any = ["-cipher", "ALL:@SECLEVEL=0"];
-    let rows: [(&str, &str, &[&str], Option<&str>, &[&str]); 8] = [
+    // What it is, the certificate, the arguments; the failure, the verdict on the certificate.
+    type Row<'a> = (&'a str, &'a str, &'a [&'a str], Option<&'a str>, &'a [&'a str]);
+    let rows: [Row<'_>; 8] = [
         ("TLS 1.3", "good", &[], None, &["cert.self_signed"]),
         ("TLS 1.2", "good", &["-tls1_2"], None, &["cert.self_signed"]),
         ("TLS 1.1", "good", &["-tls1_1"], Some("tls.version"), &[]),
