@@ -2,15 +2,17 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper::{Request, Response, body::Incoming};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio_rustls::server::TlsStream;
 
 use super::fault::HttpFault;
@@ -27,10 +29,21 @@ const DRIP: Duration = Duration::from_secs(1);
 /// The most that an endless answer sends: far beyond every bound of a scan, and an end for a client without one.
 const ENDLESS: usize = 16 << 20;
 
+/// Chunks of one byte: as many as a body may have bytes, which is four times the wire budget of a scan (HOSTILE.md 98).
+const TINY_CHUNKS: usize = 65_536;
+
+/// An empty SETTINGS frame, and GOAWAY with ENHANCE_YOUR_CALM, no stream handled (RFC 9113 6.5, 6.8, 7).
+const GO_AWAY: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0b";
+
+/// Whether a host agrees to HTTP/2 and does not keep to it.
+pub(super) fn breaks_http2(host: &Host) -> bool {
+    matches!(host.fault, Some(HttpFault::SpeaksHttp1 | HttpFault::GoAway))
+}
+
 /// Answers one request in HTTP/1.1 and closes.
 pub(super) async fn http1(mut stream: Stream, host: &Host, names: &Names<'_>, path: &str) -> io::Result<()> {
     let body = names.expand_bytes(&host.body);
-    if path != PATH && host.fault != Some(HttpFault::SpeaksHttp1) {
+    if path != PATH && !breaks_http2(host) {
         let answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         return end(stream, answer).await;
     }
@@ -86,13 +99,14 @@ pub(super) async fn http1(mut stream: Stream, host: &Host, names: &Names<'_>, pa
         }
         Some(HttpFault::TinyChunks) => {
             stream.write_all(&with("Transfer-Encoding: chunked\r\n", b"")).await?;
-            for _ in 0..ENDLESS / 1024 {
+            for _ in 0..TINY_CHUNKS {
                 stream.write_all(b"1\r\na\r\n").await?;
                 stream.flush().await?;
             }
             stream.shutdown().await
         }
         Some(HttpFault::BadHeader) => end(stream, &with(&format!("{length}: no name\r\n"), &body)).await,
+        Some(HttpFault::GoAway) => end(stream, GO_AWAY).await,
         Some(HttpFault::Chunked) => {
             let (first, second) = body.split_at(body.len() / 2);
             let mut chunks = Vec::new();
@@ -138,8 +152,31 @@ pub(super) async fn http2(stream: Stream, host: &Host, names: &Names<'_>, log: &
         let answer = response(host, names, request.uri().path());
         async move { Ok::<_, Infallible>(answer) }
     });
-    let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    server.serve_connection(TokioIo::new(stream), service).await.map_err(io::Error::other)
+    let streams = Streams::default();
+    let server = hyper::server::conn::http2::Builder::new(streams.clone());
+    let served = server.serve_connection(TokioIo::new(stream), service).await;
+    // A panic while the lock was held can only have lost a stream.
+    let mut left = std::mem::take(&mut *streams.0.lock().unwrap_or_else(PoisonError::into_inner));
+    left.shutdown().await;
+    served.map_err(io::Error::other)
+}
+
+/// The tasks of the streams of one connection, which end with it.
+#[derive(Clone, Default)]
+struct Streams(Arc<Mutex<JoinSet<()>>>);
+
+impl<F> hyper::rt::Executor<F> for Streams
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that have ended are forgotten here, so that a long connection does not gather them.
+        while streams.try_join_next().is_some() {}
+        streams.spawn(async move {
+            stream.await;
+        });
+    }
 }
 
 fn response(host: &Host, names: &Names<'_>, path: &str) -> Response<Full<Bytes>> {

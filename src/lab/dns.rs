@@ -154,6 +154,7 @@ fn react(population: &Population, question: &Question, tcp: bool, flaky: &mut Ha
         question: question.section.clone(),
         name: question.name.clone(),
         answers: reply.answers,
+        authority: Vec::new(),
         opts: u8::from(question.edns),
         option_bytes: 0,
     };
@@ -224,6 +225,14 @@ fn faulty(fault: &DnsFault, mut message: Message, question: &Question) -> Vec<u8
                 ttl: 300,
                 data: vec![127, 10, 0, 1],
             }];
+        }
+        DnsFault::Referral => {
+            // NS records in the authority section and nothing else (RFC 2308 2.2).
+            let mut data = Vec::new();
+            push_name(&mut data, "ns.lab.test");
+            let owner = question.name.rsplit('.').next().unwrap_or("").to_owned();
+            message.answers.clear();
+            message.authority = vec![Answer { owner, rtype: rtype::NS, class: CLASS_IN, ttl: 300, data }];
         }
         DnsFault::NxdomainWithAnswer => message.rcode = NXDOMAIN,
         DnsFault::ClassChaos => {

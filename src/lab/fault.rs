@@ -51,6 +51,8 @@ pub enum DnsFault {
     Trailing,
     /// The question echoed in another case over UDP.
     Case,
+    /// The names of other servers in place of an answer.
+    Referral,
     /// A record with no data where TXT needs at least one byte.
     EmptyRdata,
     /// The right answer after so many milliseconds.
@@ -87,6 +89,7 @@ impl DnsFault {
             ("big-option", None) => Self::BigOption,
             ("trailing", None) => Self::Trailing,
             ("case", None) => Self::Case,
+            ("referral", None) => Self::Referral,
             ("empty-rdata", None) => Self::EmptyRdata,
             ("delay", Some(n)) => Self::Delay(n),
             ("flaky", Some(n)) => Self::Flaky(u32::try_from(n).ok()?),
@@ -288,6 +291,8 @@ pub enum HttpFault {
     BadHeader,
     /// HTTP/2 agreed, HTTP/1.1 spoken.
     SpeaksHttp1,
+    /// HTTP/2 agreed, and the connection ended by GOAWAY.
+    GoAway,
     /// The right answer in lawful chunks.
     Chunked,
     /// The right answer after a 103.
@@ -316,6 +321,7 @@ impl HttpFault {
             "tiny-chunks" => Self::TinyChunks,
             "bad-header" => Self::BadHeader,
             "speaks-http1" => Self::SpeaksHttp1,
+            "go-away" => Self::GoAway,
             "chunked" => Self::Chunked,
             "early-hints" => Self::EarlyHints,
             "trailing-junk" => Self::TrailingJunk,

@@ -19,7 +19,7 @@ use tokio_rustls::LazyConfigAcceptor;
 
 use super::answer;
 use super::ca::Authorities;
-use super::fault::{HttpFault, TlsFault};
+use super::fault::TlsFault;
 use super::log::Log;
 use super::population::Population;
 use super::world::{Host, Names};
@@ -100,12 +100,12 @@ async fn talk(stream: TcpStream, web: &Web) -> std::io::Result<()> {
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
     let name = start.client_hello().server_name().unwrap_or("").to_ascii_lowercase();
     let found = web.host(&name);
-    let http2 = found.as_ref().is_some_and(|(host, _)| host.http2 || host.fault == Some(HttpFault::SpeaksHttp1));
+    let http2 = found.as_ref().is_some_and(|(host, _)| host.http2 || answer::breaks_http2(host));
     // A host that nobody knows has no certificate: rustls ends the handshake with an alert.
     let config = if http2 { &web.http2 } else { &web.http1 };
     let mut stream = start.into_stream(Arc::clone(config)).await?;
     let Some((host, names)) = found else { return Ok(()) };
-    if host.fault != Some(HttpFault::SpeaksHttp1) && stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+    if !answer::breaks_http2(host) && stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         return answer::http2(stream, host, &names, &web.log, &name).await;
     }
     let Some((method, path)) = request(&mut stream).await? else { return Ok(()) };

@@ -109,6 +109,7 @@ pub(super) struct Message {
     /// The name of the question, which answers point back to.
     pub(super) name: String,
     pub(super) answers: Vec<Answer>,
+    pub(super) authority: Vec<Answer>,
     /// How many OPT records stand at the end.
     pub(super) opts: u8,
     /// Bytes of an option in each OPT record.
@@ -123,10 +124,10 @@ impl Message {
         push(&mut out, self.flags | (self.rcode & 0x0f));
         push(&mut out, u16::from(!self.question.is_empty()));
         push(&mut out, u16::try_from(self.answers.len()).unwrap_or(u16::MAX));
-        push(&mut out, 0);
+        push(&mut out, u16::try_from(self.authority.len()).unwrap_or(u16::MAX));
         push(&mut out, u16::from(self.opts));
         out.extend_from_slice(&self.question);
-        for answer in &self.answers {
+        for answer in self.answers.iter().chain(&self.authority) {
             if answer.owner == self.name && !self.question.is_empty() {
                 // A pointer to the question (RFC 1035 4.1.4).
                 push(&mut out, 0xc00c);

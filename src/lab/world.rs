@@ -5,6 +5,7 @@
 //! of its own, `$I` for the number of a repetition, and `$A` in an address record for the lab's address of that host.
 
 mod escape;
+mod line;
 mod parse;
 
 pub use parse::{parse, parse_more};
@@ -52,7 +53,7 @@ pub struct Truth {
     pub codes: BTreeSet<String>,
     /// The codes of all failures.
     pub failures: BTreeSet<String>,
-    /// The mode of the policy, where one is usable.
+    /// The mode of the policy, where the host serves one that is authenticated and can be read.
     pub mode: Option<String>,
 }
 

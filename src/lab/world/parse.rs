@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::escape::unescape;
-use super::{Data, FaultyQuestion, Host, Record, Truth, World, rtype};
+use super::line::{Words, data, number, quoted, record_type};
+use super::{FaultyQuestion, Host, Record, Truth, World};
 use crate::error::Error;
 use crate::lab::fault::{CertKind, DnsFault, HttpFault, TlsFault};
 
@@ -326,80 +327,5 @@ impl Draft {
             _ => return Err(format!("unknown word {word}")),
         }
         Ok(())
-    }
-}
-
-/// The words of a line, one after the other; what is left is the rest.
-struct Words<'a>(&'a str);
-
-impl<'a> Words<'a> {
-    fn next(&mut self) -> Result<&'a str, String> {
-        let (word, rest) = self.0.split_once(char::is_whitespace).unwrap_or((self.0, ""));
-        self.0 = rest.trim_start();
-        if word.is_empty() { Err("the line ends too early".to_owned()) } else { Ok(word) }
-    }
-}
-
-fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("{text:?} is no number that fits"))
-}
-
-fn record_type(word: &str) -> Result<u16, String> {
-    Ok(match word {
-        "A" => rtype::A,
-        "AAAA" => rtype::AAAA,
-        "CNAME" => rtype::CNAME,
-        "MX" => rtype::MX,
-        "TXT" => rtype::TXT,
-        _ => return Err(format!("unknown record type {word}")),
-    })
-}
-
-fn data(word: &str, text: &str) -> Result<Data, String> {
-    let name =
-        |text: &str| text.strip_suffix('.').map(str::to_owned).ok_or_else(|| format!("{text} must end with a dot"));
-    Ok(match record_type(word)? {
-        rtype::A if text == "$A" => Data::A(None),
-        rtype::A => Data::A(Some(text.parse().map_err(|_| format!("{text} is no IPv4 address"))?)),
-        rtype::AAAA => Data::Aaaa(text.parse().map_err(|_| format!("{text} is no IPv6 address"))?),
-        rtype::CNAME => Data::Cname(name(text)?),
-        rtype::MX => {
-            let (preference, host) = text.split_once(' ').ok_or("an MX record has a preference and a host")?;
-            Data::Mx(number(preference)?, name(host)?)
-        }
-        _ => Data::Txt(strings(text)?),
-    })
-}
-
-/// The quoted character-strings of a TXT record.
-fn strings(text: &str) -> Result<Vec<Vec<u8>>, String> {
-    let mut strings = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = closing_quote(rest).ok_or_else(|| format!("{rest} is no quoted text"))?;
-        strings.push(unescape(&rest[1..end])?);
-        rest = rest[end + 1..].trim_start();
-    }
-    if strings.is_empty() { Err("a TXT record has a text".to_owned()) } else { Ok(strings) }
-}
-
-/// The text between quotation marks that are the whole of it.
-fn quoted(text: &str) -> Result<&str, String> {
-    match closing_quote(text) {
-        Some(end) if end + 1 == text.len() => Ok(&text[1..end]),
-        _ => Err(format!("{text} is no quoted text")),
-    }
-}
-
-/// Where the quotation mark stands that closes the one at the beginning.
-fn closing_quote(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut at = if bytes.first() == Some(&b'"') { 1 } else { return None };
-    loop {
-        match bytes.get(at)? {
-            b'"' => return Some(at),
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
     }
 }

@@ -1,53 +1,22 @@
 //! OpenSSL's test server: old versions, old key exchanges and old certificates, which no library of ours still makes.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
+use super::{Process, await_listening, free_port, program};
 use crate::fetch::{HOST, failure, fetch, verdict};
 
-/// How long the server may take to listen.
-const START: Duration = Duration::from_secs(10);
-
-/// A running server; it ends with the value.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Server {
-    fn start(directory: &Path, certificate: &str, arguments: &[&str]) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
-        let file = |suffix: &str| directory.join(format!("{certificate}.{suffix}"));
-        let child = Command::new("openssl")
-            .args(["s_server", "-www", "-accept", &address.to_string(), "-cert"])
-            .arg(file("pem"))
-            .arg("-key")
-            .arg(file("key"))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let mut server = Self { child: child.unwrap(), address };
-        let began = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            assert!(server.child.try_wait().unwrap().is_none(), "openssl ended: {arguments:?}");
-            assert!(began.elapsed() < START, "openssl does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        server
-    }
+/// A running server, and where.
+fn start(program: &Path, directory: &Path, certificate: &str, arguments: &[&str]) -> (Process, SocketAddr) {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+    let file = |suffix: &str| directory.join(format!("{certificate}.{suffix}"));
+    let mut command = Command::new(program);
+    command.args(["s_server", "-www", "-accept", &address.to_string()]);
+    command.arg("-cert").arg(file("pem")).arg("-key").arg(file("key")).args(arguments);
+    let mut process = Process::start(&mut command);
+    await_listening(&mut process, address.port());
+    (process, address)
 }
 
 fn openssl(directory: &Path, arguments: &str) {
@@ -67,11 +36,7 @@ fn certificate(directory: &Path, name: &str, key: &str) {
 
 #[tokio::test]
 async fn what_is_too_old_is_told_apart() {
-    if Command::new("openssl").arg("version").output().is_err() {
-        assert!(std::env::var_os("STSCAN_REQUIRE_SERVERS").is_none(), "required, but missing: openssl");
-        stscan::cli::output::complain("skipped: no openssl");
-        return;
-    }
+    let Some(program) = program("openssl") else { return };
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     certificate(directory, "good", "rsa:2048");
@@ -100,9 +65,9 @@ async fn what_is_too_old_is_told_apart() {
             true => arguments.to_vec(),
             false => arguments.iter().chain(&any).copied().collect(),
         };
-        let server = Server::start(directory, certificate, &arguments);
+        let (_process, address) = start(&program, directory, certificate, &arguments);
         let roots = vec![stscan::net::tls::root_store("mozilla").unwrap()];
-        let fetch = fetch(server.address, roots).await;
+        let fetch = fetch(address, roots).await;
         assert_eq!(failure(&fetch), expected, "{what}: {:?}", fetch.failure);
         assert_eq!(verdict(&fetch), judged, "{what}");
         assert_eq!(fetch.response.is_some(), expected.is_none(), "{what}");
