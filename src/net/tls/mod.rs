@@ -1,6 +1,6 @@
 //! TLS towards strangers (RFC 8446, RFC 5246): a handshake that looks at any certificate, and says how it failed.
 //!
-//! The certificate is recorded, not judged: what lies behind a bad one is observed too, and [`cert::judge`] gives the
+//! The certificate is recorded, not judged: what lies behind a bad one is observed too, and [`cert::judge`](crate::cert::judge) gives the
 //! verdict. That the peer holds the key of its certificate is still proven by the handshake.
 
 mod cause;
