@@ -1,7 +1,8 @@
 //! TLS towards strangers (RFC 8446, RFC 5246): a handshake that looks at any certificate, and says how it failed.
 //!
-//! The certificate is recorded, not judged: what lies behind a bad one is observed too, and [`cert::judge`] gives the
-//! verdict. That the peer holds the key of its certificate is still proven by the handshake.
+//! The certificate is recorded, not judged: what lies behind a bad one is observed too, and
+//! [`cert::judge`](crate::cert::judge) gives the verdict. That the peer holds the key of its certificate is still proven
+//! by the handshake.
 
 mod cause;
 mod roots;
@@ -100,7 +101,8 @@ impl Handshaker {
     }
 }
 
-/// Tells a key that is too weak to be verified from a peer that does not hold its key: rustls calls both a bad signature.
+/// Tells a key that is too weak to be verified from a peer that does not hold its key: rustls calls both a bad
+/// signature.
 fn blame(failure: Failure, chain: &[Vec<u8>]) -> Failure {
     let leaf = chain.first().and_then(|leaf| crate::cert::facts(leaf));
     match leaf.filter(|leaf| failure.code == tls::PROTOCOL && leaf.is_weak()) {

@@ -288,6 +288,8 @@ async fn http2_that_breaks_its_rules_is_seen() {
     // HPACK: ":status: 103" and ":status: 200" (RFC 7541 A, 6.2.1).
     let early = frame(1, 4, 1, b"\x48\x03103");
     let fine = frame(1, 4, 1, b"\x88");
+    let field = frame(9, 0, 1, &b"\x00\x01x\x01y".repeat(100));
+    let padded = frame(0, 8, 1, &[&[255][..], &[0; 255]].concat());
     let rows: Vec<(&str, Script, &str)> = vec![
         ("HTTP/1.1 instead", Script::new("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", Then::Hold), "http2.protocol"),
         ("junk", Script::new([0xff; 64], Then::Hold), "http2.protocol"),
@@ -304,6 +306,21 @@ async fn http2_that_breaks_its_rules_is_seen() {
         ),
         ("no settings", Script::new("", Then::Hold), "http.timeout"),
         ("no end of the stream", then(&fine), "http.timeout"),
+        (
+            "flood of continuations",
+            Script::endless([&settings, &frame(1, 0, 1, b"\x88")[..]].concat(), field.repeat(50)),
+            "http2.protocol",
+        ),
+        (
+            "flood of empty data",
+            Script::endless([&settings, &fine[..]].concat(), frame(0, 0, 1, b"").repeat(50)),
+            "http2.protocol",
+        ),
+        ("flood of padded data", Script::endless([&settings, &fine[..]].concat(), padded.repeat(10)), "http2.protocol"),
+        ("a frame that is too large", then(&[0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1]), "http2.protocol"),
+        ("a window that overflows", then(&frame(8, 0, 0, &0x7fff_ffff_u32.to_be_bytes())), "http2.protocol"),
+        ("a status of no digits", then(&frame(1, 5, 1, b"\x48\x03abc")), "http2.protocol"),
+        ("line ends in a value", then(&frame(1, 5, 1, b"\x88\x00\x01x\x04a\r\nb")), "http2.protocol"),
         ("flood of settings", flood(&settings), "http.wire_budget"),
         ("flood of pings", flood(&frame(6, 0, 0, &[0; 8])), "http.wire_budget"),
         ("flood of window updates", flood(&frame(8, 0, 0, &[0, 0, 0, 1])), "http.wire_budget"),

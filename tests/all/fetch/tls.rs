@@ -116,6 +116,14 @@ async fn a_handshake_that_fails_says_why() {
 }
 
 #[tokio::test]
+async fn a_server_of_another_protocol_says_so() {
+    let server = Server::tls(Identity::self_signed(&[HOST]).config(&[b"smtp"]), good()).await;
+    let fetch = fetch(server.address, Vec::new()).await;
+    assert_eq!(failure(&fetch), Some("tls.alert"));
+    assert_eq!(fetch.failure.unwrap().detail.get("alert").unwrap(), 120);
+}
+
+#[tokio::test]
 async fn a_chain_that_is_too_large_ends_the_handshake() {
     let mut identity = Authority::root("root").identity(&[HOST], VALID);
     let more = Authority::root("more");

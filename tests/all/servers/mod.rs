@@ -3,11 +3,16 @@
 //! A test whose server is not installed says so and passes; where `STSCAN_REQUIRE_SERVERS` is set, it fails.
 
 mod nginx;
+mod openssl;
 mod unbound;
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a server may take to listen.
+const START: Duration = Duration::from_secs(10);
 
 /// A server process, killed and reaped when it is dropped.
 pub(crate) struct Process(Child);
@@ -56,5 +61,15 @@ pub(crate) fn free_port() -> u16 {
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
+    }
+}
+
+/// Waits until a server listens at a port of 127.0.0.1.
+pub(crate) fn await_listening(process: &mut Process, port: u16) {
+    let began = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(process.runs(), "the server ended");
+        assert!(began.elapsed() < START, "the server does not listen");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }

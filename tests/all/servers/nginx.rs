@@ -1,28 +1,18 @@
 //! Debian's nginx as a policy host: what a real web server says with each common mistake.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
+use super::{Process, await_listening, free_port, program};
 use crate::fetch::pki::{Authority, Identity, PAST, VALID};
 use crate::fetch::{HOST, POLICY, failure, fetch, is_authenticated, verdict};
 
-/// How long nginx may take to listen.
-const START: Duration = Duration::from_secs(10);
-
-/// A running nginx with its directory; it ends with the value.
+/// A running nginx with its directory. It is one process, without master and workers, so that ending it ends all of it.
 struct Nginx {
-    child: Child,
+    _process: Process,
     _directory: tempfile::TempDir,
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // One process: no master, no workers. It is the one that was started here.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// One server of nginx: its identity, and what stands at the place of the policy.
@@ -56,12 +46,12 @@ fn configuration(directory: &Path, sites: &[(Site<'_>, u16)]) -> String {
     )
 }
 
-fn start(sites: Vec<Site<'_>>) -> (Nginx, Vec<(Site<'_>, u16)>) {
+fn start<'a>(program: &Path, sites: Vec<Site<'a>>) -> (Nginx, Vec<(Site<'a>, u16)>) {
     let directory = tempfile::tempdir().unwrap();
-    // Ports that were free a moment ago, all held at once so that none is given twice.
-    let free: Vec<TcpListener> = sites.iter().map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    let ports: Vec<u16> = free.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
-    drop(free);
+    let mut ports = BTreeSet::new();
+    while ports.len() < sites.len() {
+        ports.insert(free_port());
+    }
     let sites: Vec<(Site<'_>, u16)> = sites.into_iter().zip(ports).collect();
     for (index, (site, _)) in sites.iter().enumerate() {
         let file = |suffix: &str| directory.path().join(format!("{index}.{suffix}"));
@@ -71,27 +61,16 @@ fn start(sites: Vec<Site<'_>>) -> (Nginx, Vec<(Site<'_>, u16)>) {
     std::fs::write(directory.path().join("policy"), POLICY).unwrap();
     let file = directory.path().join("nginx.conf");
     std::fs::write(&file, configuration(directory.path(), &sites)).unwrap();
-    let child =
-        Command::new("nginx").arg("-p").arg(directory.path()).arg("-c").arg(&file).stderr(Stdio::null()).spawn();
-    let mut nginx = Nginx { child: child.unwrap(), _directory: directory };
-    let began = Instant::now();
+    let mut process = Process::start(Command::new(program).arg("-p").arg(directory.path()).arg("-c").arg(&file));
     for (_, port) in &sites {
-        while TcpStream::connect(("127.0.0.1", *port)).is_err() {
-            assert!(nginx.child.try_wait().unwrap().is_none(), "nginx ended");
-            assert!(began.elapsed() < START, "nginx does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        await_listening(&mut process, *port);
     }
-    (nginx, sites)
+    (Nginx { _process: process, _directory: directory }, sites)
 }
 
 #[tokio::test]
 async fn nginx_is_judged_as_it_is() {
-    if Command::new("nginx").arg("-v").output().is_err() {
-        assert!(std::env::var_os("STSCAN_REQUIRE_SERVERS").is_none(), "required, but missing: nginx");
-        stscan::cli::output::complain("skipped: no nginx");
-        return;
-    }
+    let Some(program) = program("nginx") else { return };
     let root = Authority::root("root");
     let middle = root.intermediate("middle");
     let good = || middle.identity(&[HOST], VALID);
@@ -123,7 +102,7 @@ async fn nginx_is_judged_as_it_is() {
         },
         site("no answer", good(), "return 444;"),
     ];
-    let (_nginx, sites) = start(sites);
+    let (_nginx, sites) = start(&program, sites);
     for (site, port) in &sites {
         let what = site.what;
         let fetch = fetch(SocketAddr::from(([127, 0, 0, 1], *port)), vec![root.store("first")]).await;
