@@ -192,3 +192,34 @@ impl fmt::Display for Domain {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_names() {
+        use HostNameError::*;
+        for (text, expected) in [
+            ("MX.Example.", Ok("mx.example")),
+            ("_mta-sts.a_b", Ok("_mta-sts.a_b")),
+            ("xn--a-.example", Ok("xn--a-.example")),
+            ("XN--.example", Ok("xn--.example")),
+            ("", Err(Empty)),
+            (".", Err(Empty)),
+            ("a..", Err(Label)),
+            ("a..b", Err(Label)),
+            ("-a.b", Err(Label)),
+            ("a-.b", Err(Label)),
+            ("xn-.b", Err(Label)),
+            ("a b", Err(Character)),
+            ("\u{fc}.b", Err(Character)),
+            ("*.b", Err(Character)),
+        ] {
+            let read = HostName::parse(text);
+            assert_eq!(read.as_ref().map(HostName::as_str).map_err(|error| *error), expected, "{text:?}");
+        }
+        assert_eq!(HostName::parse(&"a.".repeat(127)).map(|host| host.as_str().len()), Ok(NAME_MAX));
+        assert_eq!(HostName::parse(&"a.".repeat(128)), Err(TooLong));
+    }
+}

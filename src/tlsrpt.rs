@@ -58,7 +58,7 @@ pub fn read(texts: &[&[u8]]) -> TlsrptReading {
     }
     let value = (!rua.is_empty()).then_some(Tlsrpt { rua, extensions });
     TlsrptReading {
-        reading: Reading::new(value, gather.into_findings()),
+        reading: Reading::new(value, gather.into_findings("offset")),
         announced: selected.announced,
         selected: selected.index,
     }

@@ -45,6 +45,24 @@ pub struct Facts {
     pub is_ca: bool,
 }
 
+/// The smallest RSA key that TLS verifies in rustls; it rounds up to whole bytes.
+const RSA_BITS_MIN: u32 = 2048;
+/// The smallest curve that TLS still has (RFC 8446 4.2.7).
+const CURVE_BITS_MIN: u32 = 256;
+
+impl Facts {
+    /// Whether the key is one that no sender's TLS library verifies.
+    #[must_use]
+    pub fn is_weak(&self) -> bool {
+        match self.key_type.as_str() {
+            "rsa" => self.key_bits.is_some_and(|bits| bits.next_multiple_of(8) < RSA_BITS_MIN),
+            "ec" => self.key_bits.is_some_and(|bits| bits < CURVE_BITS_MIN),
+            "dsa" => true,
+            _ => false,
+        }
+    }
+}
+
 /// Reads the facts of a certificate. `None` where it is no certificate at all.
 #[must_use]
 pub fn facts(der: &[u8]) -> Option<Facts> {

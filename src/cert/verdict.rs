@@ -35,8 +35,6 @@ pub struct Verdict {
 
 /// Alternative names that a finding shows: enough to see whose certificate it is.
 const PRESENTED_SHOWN: usize = 10;
-/// The smallest RSA key that TLS verifies in rustls; it rounds up to whole bytes.
-const RSA_BITS_MIN: u32 = 2048;
 
 /// Judges a chain, leaf first, as it was sent.
 #[must_use]
@@ -113,15 +111,9 @@ fn judge_time(facts: &Facts, at: i64, findings: &mut Vec<Finding>) -> bool {
     false
 }
 
-/// Keys that no TLS library of ours verifies, so that a sender never gets further either.
+/// Says where the key is too weak.
 fn judge_key(facts: &Facts, findings: &mut Vec<Finding>) {
-    let weak = match facts.key_type.as_str() {
-        "rsa" => facts.key_bits.is_some_and(|bits| bits.next_multiple_of(8) < RSA_BITS_MIN),
-        "ec" => facts.key_bits.is_some_and(|bits| bits < 256),
-        "dsa" => true,
-        _ => false,
-    };
-    if weak {
+    if facts.is_weak() {
         let finding = Finding::new(cert::WEAK).with("key_type", facts.key_type.as_str());
         findings.push(finding.with("key_bits", facts.key_bits));
     }

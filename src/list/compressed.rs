@@ -96,7 +96,12 @@ fn unzip(
     // Without a name in the directory, so that it is gone however this process ends.
     let mut spool =
         tempfile::tempfile_in(work_dir).map_err(|source| Error::Create { path: work_dir.to_owned(), source })?;
-    io::copy(&mut Bounded { inner: packed, left: max_input }, &mut spool).map_err(explain)?;
+    io::copy(&mut Bounded { inner: packed, left: max_input }, &mut spool).map_err(|error| {
+        match error.raw_os_error() {
+            Some(_) => Error::Io { what: format!("cannot copy {source} to {}", work_dir.display()), source: error },
+            None => explain(error),
+        }
+    })?;
     spool.rewind().map_err(explain)?;
     let broken = |error: zip::result::ZipError| match error {
         zip::result::ZipError::Io(error) => explain(error),

@@ -236,8 +236,7 @@ async fn edition(client: &Client, request: &Request) -> Result<Option<String>, E
     Ok(Some(id).filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric())))
 }
 
-/// A client for downloads: redirects, the system's proxy and compression of the transport are wanted here, unlike for what
-/// strangers answer to a scan.
+/// A client for downloads: redirects and the system's proxy are wanted here, unlike for what strangers answer to a scan.
 fn client(url: &Url) -> Result<Client, Error> {
     let internal = |error: &dyn std::error::Error| Error::Internal(format!("no HTTP client: {error}"));
     let mut roots = rustls::RootCertStore::empty();

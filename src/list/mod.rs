@@ -156,6 +156,9 @@ pub enum Order {
 }
 
 impl Order {
+    /// Every order by the word that the command line and `scan.json` use.
+    pub const WORDS: &[(&str, Self)] = &[("shuffled", Self::Shuffled), ("input", Self::Input)];
+
     /// The stable lower-case word.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -163,6 +166,15 @@ impl Order {
             Self::Shuffled => "shuffled",
             Self::Input => "input",
         }
+    }
+}
+
+impl std::str::FromStr for Order {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self, Error> {
+        let found = Self::WORDS.iter().find(|(w, _)| *w == word).map(|(_, order)| *order);
+        found.ok_or_else(|| Error::Usage(format!("no order is called {word}")))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::name::Domain;
 /// 25 GB of text.
 pub const MAX_INPUT: u64 = 64 << 30;
 
-/// Bytes of rows kept in memory while sorting, unless the user says otherwise: a million names take no file.
+/// Bytes of rows kept in memory while sorting, unless the user says otherwise: a million names are shuffled without a file.
 pub const MEMORY: usize = 64 << 20;
 
 /// How sources become a list.
@@ -60,22 +60,25 @@ impl Default for PrepareOptions {
 /// # Errors
 /// [`Error::Input`] where a source cannot be opened, is damaged, too long, in a foreign encoding or packing, or lacks the
 /// column that was asked for; [`Error::Create`] and [`Error::Io`] where the list cannot be written; whatever `rejects`
-/// gives.
+/// gives. [`Error::Usage`] where a column is asked for of a format that has none.
 pub fn prepare(
     sources: &[Source],
     options: &PrepareOptions,
     work_dir: &Path,
     rejects: &mut dyn FnMut(Reject) -> Result<(), Error>,
 ) -> Result<Prepared, Error> {
+    if let (Format::Plain | Format::Zone, Some(column)) = (options.format, &options.column) {
+        return Err(Error::Usage(format!("the format {} has no columns, such as {column}", options.format.word())));
+    }
+    // Two sorters live at a time where the order of the input is restored.
+    let memory = match options.order {
+        Order::Shuffled => options.memory,
+        Order::Input => options.memory / 2,
+    };
     fs::create_dir_all(work_dir).map_err(|source| Error::Create { path: work_dir.to_owned(), source })?;
     let mut writer = Writer::new(work_dir)?;
-    let mut intake = Intake {
-        options,
-        sorter: Sorter::new(By::Key, options.memory, work_dir),
-        counts: Counts::default(),
-        line: 0,
-        rejects,
-    };
+    let mut intake =
+        Intake { options, sorter: Sorter::new(By::Key, memory, work_dir), counts: Counts::default(), line: 0, rejects };
     let mut facts = Vec::with_capacity(sources.len());
     for source in sources {
         facts.push(intake.source(source, work_dir)?);
@@ -89,7 +92,7 @@ pub fn prepare(
             }
         }
         Order::Input => {
-            let mut by_line = Sorter::new(By::Line, options.memory, work_dir);
+            let mut by_line = Sorter::new(By::Line, memory, work_dir);
             for row in unique {
                 by_line.push(row?)?;
             }

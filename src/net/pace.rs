@@ -121,6 +121,7 @@ impl Drop for Caller {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 

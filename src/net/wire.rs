@@ -121,3 +121,41 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_and_the_first_bytes_are_kept() {
+        let mut stream = Metered::new(ended_after(FIRST_KEPT + 10).await, u64::MAX);
+        let meter = stream.meter();
+        assert_eq!((meter.received(), meter.first_at(), meter.has_ended()), (0, None, false));
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).await.unwrap();
+        assert_eq!((all.len(), meter.received()), (FIRST_KEPT + 10, FIRST_KEPT as u64 + 10));
+        assert_eq!(meter.first(), all[..FIRST_KEPT]);
+        assert!(meter.first_at().is_some() && meter.has_ended() && !meter.is_over_budget());
+    }
+
+    #[tokio::test]
+    async fn a_budget_holds_to_the_byte() {
+        for (sent, over) in [(1000, false), (1001, true)] {
+            let mut stream = Metered::new(ended_after(sent).await, 1000);
+            let meter = stream.meter();
+            let read = stream.read_to_end(&mut Vec::new()).await;
+            assert_eq!((read.is_err(), meter.is_over_budget()), (over, over), "{sent}");
+        }
+    }
+
+    /// A stream that holds so many bytes and then ends.
+    async fn ended_after(length: usize) -> tokio::io::DuplexStream {
+        use tokio::io::AsyncWriteExt;
+        let (mut near, far) = tokio::io::duplex(length);
+        near.write_all(&vec![b'x'; length]).await.unwrap();
+        far
+    }
+}

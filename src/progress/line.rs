@@ -21,25 +21,25 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// For people.
+    /// For people. What they look for first comes first: a narrow terminal cuts the end off.
     pub(super) fn line(&self) -> String {
         let done = match self.total {
             Some(total) => format!("{} of {} domains", grouped(self.done), grouped(total)),
             None => format!("{} domains", grouped(self.done)),
         };
-        let mut line = format!(
-            "{done}, {:.0}/s, {} announced, {} failed, {} asked",
-            self.rate,
+        let time = match self.seconds_left() {
+            Some(0) => format!(", {} in all", duration(self.elapsed.as_secs())),
+            Some(seconds) => format!(", {} left", duration(seconds)),
+            None => String::new(),
+        };
+        format!(
+            "{done}, {}/s{time}, {} announced, {} failed, {} asked",
+            // A rate is never negative, and a conversion of a larger float than fits gives the largest number.
+            grouped(self.rate.round() as u64),
             grouped(self.announced),
             grouped(self.failed),
             grouped(self.asked)
-        );
-        match self.seconds_left() {
-            Some(0) => line.push_str(&format!(", {} in all", duration(self.elapsed.as_secs()))),
-            Some(seconds) => line.push_str(&format!(", {} left", duration(seconds))),
-            None => {}
-        }
-        line
+        )
     }
 
     /// For programs: one object, numbers only.
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn lines_tell_what_is_known() {
         let cases = [
-            (MOMENT, "12,345 of 1,000,000 domains, 200/s, 678 announced, 9 failed, 24,000 asked, 1 h 22 min left"),
+            (MOMENT, "12,345 of 1,000,000 domains, 200/s, 1 h 22 min left, 678 announced, 9 failed, 24,000 asked"),
             (Snapshot { total: None, ..MOMENT }, "12,345 domains, 200/s, 678 announced, 9 failed, 24,000 asked"),
             (
                 Snapshot { rate: 0.0, ..MOMENT },
@@ -140,12 +140,20 @@ mod tests {
             ),
             (
                 Snapshot { done: 1_000_000, ..MOMENT },
-                "1,000,000 of 1,000,000 domains, 200/s, 678 announced, 9 failed, 24,000 asked, 1 min 1 s in all",
+                "1,000,000 of 1,000,000 domains, 200/s, 1 min 1 s in all, 678 announced, 9 failed, 24,000 asked",
             ),
         ];
         for (snapshot, expected) in cases {
             assert_eq!(snapshot.line(), expected);
         }
+    }
+
+    #[test]
+    fn a_terminal_of_eighty_columns_shows_the_time_left() {
+        let busy = Snapshot { done: 123_456, rate: 10_250.0, ..MOMENT }.line();
+        let beside_the_bar = 80 - super::super::BAR_WIDTH - 1;
+        let shown: String = busy.chars().take(beside_the_bar).collect();
+        assert!(shown.contains("1 min 26 s left,"), "{shown}");
     }
 
     #[test]

@@ -34,6 +34,9 @@ const LAST_DRAW: Duration = Duration::from_secs(1);
 /// How often a drawing may happen at the most, log lines included.
 const REDRAWS_PER_SECOND: u8 = 10;
 
+/// Columns of the bar: with the line to the time left beside it they fit a terminal of 80.
+const BAR_WIDTH: usize = 16;
+
 /// `total` before the number of domains is known.
 const UNKNOWN: u64 = u64::MAX;
 
@@ -298,7 +301,7 @@ impl Canvas {
 fn draw_bar(bar: &ProgressBar, snapshot: &Snapshot, last: bool) {
     if let Some(total) = snapshot.total
         && bar.length().is_none()
-        && let Ok(style) = ProgressStyle::with_template("{bar:24} {wide_msg}")
+        && let Ok(style) = ProgressStyle::with_template(&format!("{{bar:{BAR_WIDTH}}} {{wide_msg}}"))
     {
         bar.set_length(total);
         bar.set_style(style);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::builder::{
     ArrayBuilder, BinaryBuilder, BooleanBuilder, Int64Builder, ListBuilder, StringBuilder, StructBuilder,
 };
-use arrow_array::{ArrayRef, BinaryArray, BooleanArray, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow_array::{ArrayRef, BooleanArray, Int64Array, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field as ArrowField, FieldRef, Fields, TimeUnit};
 use base64::Engine as _;
 use serde_json::{Map, Value as Json, json};
@@ -76,7 +76,10 @@ fn struct_fields(fields: &[Field]) -> Fields {
     fields.iter().map(arrow).collect()
 }
 
-/// A struct whose values are not those that its column declares: a fault of ours, in words.
+/// Bytes that one column of a batch may hold: Arrow's offsets have 32 bits, and its builders panic beyond them.
+const MOST_BYTES: usize = i32::MAX as usize;
+
+/// Why a column cannot be made: a fault of ours, in words.
 pub(super) type Mismatch = String;
 
 /// One column of a batch. A row that is not there (`None`) reads as null.
@@ -84,11 +87,35 @@ pub(super) fn build<'a, S>(
     cell: &Cell<S>,
     rows: impl ExactSizeIterator<Item = Option<&'a S>>,
 ) -> Result<ArrayRef, Mismatch> {
+    build_within(MOST_BYTES, cell, rows)
+}
+
+/// As [`build`], with another bound on the bytes.
+pub(super) fn build_within<'a, S>(
+    most_bytes: usize,
+    cell: &Cell<S>,
+    rows: impl ExactSizeIterator<Item = Option<&'a S>>,
+) -> Result<ArrayRef, Mismatch> {
+    let mut room = Room(most_bytes);
     Ok(match cell {
-        Cell::Text(read) | Cell::Word(read) => Arc::new(rows.map(|row| row.and_then(read)).collect::<StringArray>()),
+        Cell::Text(read) | Cell::Word(read) => {
+            let mut column = StringBuilder::with_capacity(rows.len(), 0);
+            for value in rows.map(|row| row.and_then(read)) {
+                room.take(value.as_deref().unwrap_or_default().len())?;
+                column.append_option(value);
+            }
+            Arc::new(column.finish())
+        }
         Cell::Int(read) => Arc::new(rows.map(|row| row.and_then(read)).collect::<Int64Array>()),
         Cell::Bool(read) => Arc::new(rows.map(|row| row.and_then(read)).collect::<BooleanArray>()),
-        Cell::Bytes(read) => Arc::new(rows.map(|row| row.and_then(read)).collect::<BinaryArray>()),
+        Cell::Bytes(read) => {
+            let mut column = BinaryBuilder::with_capacity(rows.len(), 0);
+            for value in rows.map(|row| row.and_then(read)) {
+                room.take(value.as_deref().unwrap_or_default().len())?;
+                column.append_option(value);
+            }
+            Arc::new(column.finish())
+        }
         Cell::Time(read) => {
             Arc::new(rows.map(|row| row.and_then(read)).collect::<TimestampMicrosecondArray>().with_timezone(UTC))
         }
@@ -96,7 +123,10 @@ pub(super) fn build<'a, S>(
             let mut list =
                 ListBuilder::with_capacity(StringBuilder::new(), rows.len()).with_field(element(DataType::Utf8));
             for values in rows.map(|row| row.and_then(read)) {
-                values.iter().flatten().for_each(|value| list.values().append_value(value));
+                for value in values.iter().flatten() {
+                    room.take(value.len())?;
+                    list.values().append_value(value);
+                }
                 list.append(values.is_some());
             }
             Arc::new(list.finish())
@@ -105,7 +135,10 @@ pub(super) fn build<'a, S>(
             let mut list =
                 ListBuilder::with_capacity(BinaryBuilder::new(), rows.len()).with_field(element(DataType::Binary));
             for values in rows.map(|row| row.and_then(read)) {
-                values.iter().flatten().for_each(|value| list.values().append_value(value));
+                for value in values.iter().flatten() {
+                    room.take(value.len())?;
+                    list.values().append_value(value);
+                }
                 list.append(values.is_some());
             }
             Arc::new(list.finish())
@@ -117,7 +150,7 @@ pub(super) fn build<'a, S>(
                 .with_field(of_structs);
             for structs in rows.map(|row| row.and_then(read)) {
                 for values in structs.iter().flatten() {
-                    append_struct(list.values(), fields, values)?;
+                    append_struct(list.values(), fields, values, &mut room)?;
                 }
                 list.append(structs.is_some());
             }
@@ -126,12 +159,30 @@ pub(super) fn build<'a, S>(
     })
 }
 
+/// The bytes that a column may still take.
+struct Room(usize);
+
+impl Room {
+    fn take(&mut self, bytes: usize) -> Result<(), Mismatch> {
+        self.0 = self.0.checked_sub(bytes).ok_or("more bytes than one batch can hold")?;
+        Ok(())
+    }
+}
+
 /// Appends one struct, a null to each child that has no value: the children of a `StructBuilder` must stay equally long.
-fn append_struct(structs: &mut StructBuilder, fields: &[Field], values: &Struct<'_>) -> Result<(), Mismatch> {
+fn append_struct(
+    structs: &mut StructBuilder,
+    fields: &[Field],
+    values: &Struct<'_>,
+    room: &mut Room,
+) -> Result<(), Mismatch> {
     if values.len() != fields.len() {
         return Err(format!("{} values for {} fields", values.len(), fields.len()));
     }
     for ((field, value), builder) in fields.iter().zip(values).zip(structs.field_builders_mut()) {
+        if let Value::Text(text) = value {
+            room.take(text.len())?;
+        }
         append_value(builder.as_mut(), field.kind, value)
             .ok_or_else(|| format!("the field {} cannot hold {value:?}", field.name))?;
     }

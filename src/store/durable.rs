@@ -92,3 +92,54 @@ fn parent(path: &Path) -> &Path {
         _ => Path::new("."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_what_a_dead_process_left_does_not_show() {
+        let home = tempfile::tempdir().unwrap();
+        let target = home.path().join("scan.json");
+        fs::write(home.path().join(".tmp-scan.json"), "left by a process that was killed, and longer").unwrap();
+        for text in ["first", "2"] {
+            write(&target, text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&target).unwrap(), text);
+        }
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn until_the_commit_the_old_file_stands() {
+        let home = tempfile::tempdir().unwrap();
+        let target = home.path().join("manifest.json");
+        write(&target, b"old").unwrap();
+        let (draft, mut file) = Draft::create(&target).unwrap();
+        file.write_all(b"new").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+        drop(draft);
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_path_always_stands_in_a_directory() {
+        for (path, expected) in [("a/b/c", "a/b"), ("/a", "/"), ("a", "."), ("a/b/", "a"), ("..", ".")] {
+            assert_eq!(parent(Path::new(path)), Path::new(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn directories_are_made_as_far_as_they_are_missing() {
+        let home = tempfile::tempdir().unwrap();
+        let deep = home.path().join("a/b/c");
+        for _ in 0..2 {
+            create_directories(&deep).unwrap();
+        }
+        assert!(deep.is_dir());
+        let existing = create_directory(&deep).map_err(|error| error.kind());
+        assert_eq!(existing, Err(io::ErrorKind::AlreadyExists));
+    }
+}

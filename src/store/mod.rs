@@ -23,8 +23,8 @@ pub use dataset::{Dataset, ScanEntry, new_scan_id, read_manifest, read_scan_info
 pub use manifest::{Manifest, PartInfo, Totals};
 pub use part::{Limits, PartWriter};
 pub use scan_info::{ListInfo, ScanInfo, Vantage, Versions};
-pub use table::{BATCH_ROWS, ColumnInfo, Table};
-pub use writer::{BatchSender, QUEUE, Writer};
+pub use table::{ColumnInfo, Table};
+pub use writer::{BatchSender, QUEUE, TableRows, Writer};
 
 /// The version of the schema and layout, kept in every scan. It rises when a column changes its meaning or goes;
 /// a new column is no change.

@@ -109,8 +109,11 @@ impl PartWriter {
         Ok(self.committed)
     }
 
-    /// Writes rows without asking whether the part is full.
+    /// Writes rows without asking whether the part is full. A batch without rows opens no part.
     pub(super) fn append(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
         let part = self.begin()?;
         let written = part.writer.write(batch);
         part.rows += batch.num_rows() as u64;

@@ -12,10 +12,6 @@ use super::encoding::{COMMENT, KIND, WORD};
 use crate::column::{Cell, Column};
 use crate::error::Error;
 
-/// Rows that one batch may hold: Arrow offsets have 32 bits, so 16,384 rows may carry 128 KiB each in one column,
-/// twice what a policy body may have.
-pub const BATCH_ROWS: usize = 16_384;
-
 /// The column that begins every table.
 const SCAN_ID: &str = "scan_id";
 
@@ -129,11 +125,8 @@ impl<R: 'static> Table<R> {
     /// Rows as one Arrow batch, a column at a time.
     ///
     /// # Errors
-    /// [`Error::Internal`] where there are more than [`BATCH_ROWS`] rows, or a struct does not match its declaration.
+    /// [`Error::Internal`] where a struct does not match its declaration, or a column would hold 2 GiB.
     pub fn batch(&self, scan_id: &str, rows: &[R]) -> Result<RecordBatch, Error> {
-        if rows.len() > BATCH_ROWS {
-            return Err(Error::Internal(format!("a batch of {} rows for the table {}", rows.len(), self.name)));
-        }
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len() + 1);
         arrays.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(scan_id, rows.len()))));
         for column in &self.columns {

@@ -14,7 +14,7 @@ use super::manifest::PartInfo;
 use super::part::PartWriter;
 use crate::error::Error;
 
-/// Batches that may wait for the disk: enough to keep it busy, few enough to bound memory.
+/// Sendings that may wait for the disk: enough to keep it busy, few enough to bound memory.
 pub const QUEUE: usize = 32;
 
 /// How often a writer without work looks whether a part is due.
@@ -26,17 +26,29 @@ pub struct Writer {
     thread: JoinHandle<Result<Vec<PartInfo>, Error>>,
 }
 
+/// Rows of the table with this index.
+pub type TableRows = (usize, RecordBatch);
+
 /// Gives batches to the writer; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct BatchSender(SyncSender<(usize, RecordBatch)>);
+pub struct BatchSender(SyncSender<Vec<TableRows>>);
 
 impl BatchSender {
-    /// Hands over rows of the table with this index, and waits while the queue is full.
+    /// Hands over rows of one table that nothing in another table belongs to, and waits while the queue is full.
+    ///
+    /// # Errors
+    /// As [`BatchSender::send_together`].
+    pub fn send(&self, table: usize, batch: RecordBatch) -> Result<(), Error> {
+        self.send_together(vec![(table, batch)])
+    }
+
+    /// Hands over rows of several tables that belong together, such as domains and their findings: no commit comes
+    /// between them. Sent one by one, a domain might be stored as done and its findings be lost.
     ///
     /// # Errors
     /// [`Error::Internal`] where the writer has stopped; [`Writer::finish`] tells why.
-    pub fn send(&self, table: usize, batch: RecordBatch) -> Result<(), Error> {
-        self.0.send((table, batch)).map_err(|_| Error::Internal("the writer has stopped".to_owned()))
+    pub fn send_together(&self, batches: Vec<TableRows>) -> Result<(), Error> {
+        self.0.send(batches).map_err(|_| Error::Internal("the writer has stopped".to_owned()))
     }
 }
 
@@ -77,13 +89,10 @@ impl Writer {
 }
 
 /// The thread: until every sender is gone, or the disk refuses.
-fn run(mut tables: Vec<PartWriter>, inbox: &Receiver<(usize, RecordBatch)>) -> Result<Vec<PartInfo>, Error> {
+fn run(mut tables: Vec<PartWriter>, inbox: &Receiver<Vec<TableRows>>) -> Result<Vec<PartInfo>, Error> {
     loop {
         match inbox.recv_timeout(IDLE) {
-            Ok((index, batch)) => match tables.get_mut(index) {
-                Some(table) => table.append(&batch)?,
-                None => return Err(Error::Internal(format!("a batch for table {index} of {}", tables.len()))),
-            },
+            Ok(batches) => append(&mut tables, &batches)?,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
@@ -98,6 +107,15 @@ fn run(mut tables: Vec<PartWriter>, inbox: &Receiver<(usize, RecordBatch)>) -> R
         parts.extend(table.finish()?);
     }
     Ok(parts)
+}
+
+fn append(tables: &mut [PartWriter], batches: &[TableRows]) -> Result<(), Error> {
+    let known = tables.len();
+    for (index, batch) in batches {
+        let table = tables.get_mut(*index);
+        table.ok_or_else(|| Error::Internal(format!("a batch for table {index} of {known}")))?.append(batch)?;
+    }
+    Ok(())
 }
 
 /// Commits what is open in all tables, the first table last.

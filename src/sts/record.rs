@@ -52,7 +52,7 @@ pub fn read(texts: &[&[u8]]) -> RecordReading {
     }
     let value = id.flatten().map(|id| Record { id, extensions });
     RecordReading {
-        reading: Reading::new(value, gather.into_findings()),
+        reading: Reading::new(value, gather.into_findings("offset")),
         announced: selected.announced,
         selected: selected.index,
     }

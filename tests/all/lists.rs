@@ -175,6 +175,20 @@ fn what_was_asked_for_is_done() {
     assert_eq!(list(&[two], &column("2")).unwrap().names(), ["b.example"]);
     assert_eq!(list(&[two], &column("ftp")).err().unwrap().exit_status(), 65);
     assert_eq!(Column::from_argument("0").unwrap_err().exit_status(), 2);
+    let nowhere = PrepareOptions { format: Format::Plain, ..column("web") };
+    assert_eq!(list(&[two], &nowhere).err().unwrap().exit_status(), 2);
+}
+
+#[test]
+fn words_name_formats_and_orders() {
+    for (word, format) in Format::WORDS {
+        assert_eq!((word.parse::<Format>().ok(), format.word()), (Some(*format), *word));
+    }
+    for (word, order) in Order::WORDS {
+        assert_eq!((word.parse::<Order>().ok(), order.word()), (Some(*order), *word));
+    }
+    assert_eq!("xml".parse::<Format>().unwrap_err().exit_status(), 2);
+    assert_eq!("random".parse::<Order>().unwrap_err().exit_status(), 2);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod command;
 mod dataset;
 mod demo;
 mod dns;
+mod fetch;
 mod lab;
 mod lint;
 mod lists;

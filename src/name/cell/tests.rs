@@ -169,6 +169,7 @@ fn the_policy_host_of_a_bad_a_label_is_no_url_host() {
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
     #[test]
     fn any_text_is_a_domain_or_a_code(cell in "\\PC{0,40}") {
         if let Ok(named) = Domain::read(&cell) {

@@ -48,7 +48,8 @@ impl Servers {
     }
 
     /// Asks until there is an answer of RCODE 0 or 3, or no more to try.
-    pub(super) async fn ask(&self, question: &Question, trace: &mut Trace) -> Result<Message, Failure> {
+    /// The answer comes with the name of the resolver that gave it.
+    pub(super) async fn ask(&self, question: &Question, trace: &mut Trace) -> Result<(Message, &str), Failure> {
         let time = trace.left;
         let mut worst = None;
         let mut edns = true;
@@ -56,10 +57,14 @@ impl Servers {
         let mut at = self.first();
         while tries < TRIES && repeats < REPEATS && down < self.servers.len() && !trace.left.is_zero() {
             let server = &self.servers[at];
-            let wait = share(time, tries).min(trace.left);
+            let wait = match (server.is_reliable(), self.servers.len()) {
+                (true, 1) => trace.left,
+                (true, _) => trace.left / 2,
+                (false, _) => share(time, tries).min(trace.left),
+            };
             let outcome = server.ask(question, edns, wait, self.rate.as_ref(), trace).await;
             let trouble = match outcome.and_then(|decoded| accept(decoded, trace)) {
-                Ok(message) => return Ok(message),
+                Ok(message) => return Ok((message, server.name())),
                 Err(trouble) => trouble,
             };
             worst = worse(worst, trouble.clone().failure().with("upstream", server.name()));
@@ -76,7 +81,7 @@ impl Servers {
                     down += 1;
                     tries -= 1;
                 }
-                Trouble::Timeout => {}
+                Trouble::Timeout if !server.is_reliable() => {}
                 // The same resolver would do the same again at once; another may not.
                 _ if self.servers.len() == 1 => break,
                 _ => {}
@@ -157,6 +162,7 @@ fn worse(old: Option<Failure>, new: Failure) -> Option<Failure> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 mod tests {
     use super::*;
 

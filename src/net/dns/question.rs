@@ -139,6 +139,7 @@ fn random<const N: usize>() -> [u8; N] {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 mod tests {
     use super::*;
 

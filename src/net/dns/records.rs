@@ -64,6 +64,7 @@ pub(super) fn presentation(name: &Name) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 mod tests {
     use hickory_proto::rr::rdata;
 

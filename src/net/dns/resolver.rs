@@ -84,8 +84,8 @@ impl Resolver {
         let mut trace = Trace::new(self.time);
         let mut secure = true;
         let lookup = loop {
-            let message = match self.servers.ask(&question, &mut trace).await {
-                Ok(message) => message,
+            let (message, upstream) = match self.servers.ask(&question, &mut trace).await {
+                Ok(answer) => answer,
                 Err(failure) => break Lookup::Failed(failure),
             };
             // RFC 6840 5.8: AD speaks for all of the answer, so every link of the chain needs it.
@@ -101,7 +101,7 @@ impl Resolver {
                 Verdict::Ask => question = Question::about(chain.end().clone(), rtype),
                 Verdict::Wrong(code) => {
                     let failure = Failure::new(code).with("rcode", u16::from(message.response_code));
-                    break Lookup::Failed(failure.with("attempts", trace.sent));
+                    break Lookup::Failed(failure.with("upstream", upstream).with("attempts", trace.sent));
                 }
             }
         };

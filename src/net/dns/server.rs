@@ -1,7 +1,7 @@
 //! One resolver, and one try to ask it: over which channel, at what rate, and what that took.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
@@ -22,12 +22,16 @@ pub(super) const TRIES: u32 = 3;
 /// How long to wait when this machine has no socket to spare: about what one answer takes.
 const PRESSURE_PAUSE: Duration = Duration::from_millis(25);
 
+/// How long a resolver where nothing listens is asked after the others: about what a restart takes.
+const DOWN_FOR: Duration = Duration::from_secs(5);
+
 /// One resolver.
 pub(super) struct Server {
     name: String,
     channel: Channel,
-    /// Whether the last try found that nothing listens there; such a resolver is asked after the others.
-    down: AtomicBool,
+    /// Until when it is asked after the others, because nothing listened there: milliseconds since `born`.
+    down_until: AtomicU64,
+    born: Instant,
 }
 
 enum Channel {
@@ -82,7 +86,7 @@ impl Server {
             }
             Upstream::Https(url) => Channel::Https(Https::new(url, &trusting(config)?, &config.user_agent)?),
         };
-        Ok(Self { name: upstream.to_string(), channel, down: AtomicBool::new(false) })
+        Ok(Self { name: upstream.to_string(), channel, down_until: AtomicU64::new(0), born: Instant::now() })
     }
 
     /// The resolver as it is written on a command line.
@@ -90,16 +94,29 @@ impl Server {
         &self.name
     }
 
-    /// Whether the last try found something that listens.
+    /// Whether nothing speaks against asking it.
     pub(super) fn is_up(&self) -> bool {
-        !self.down.load(Ordering::Relaxed)
+        self.down_until.load(Ordering::Relaxed) <= self.age(Duration::ZERO)
     }
 
-    /// Closes the connections that are kept.
+    /// Whether it is asked over connections, which lose nothing: there asking again is no help.
+    pub(super) fn is_reliable(&self) -> bool {
+        !matches!(self.channel, Channel::Udp(..))
+    }
+
+    /// Closes all sockets; what is in flight fails.
     pub(super) fn close(&self) {
+        if let Channel::Udp(sockets, _) = &self.channel {
+            sockets.close();
+        }
         if let Channel::Udp(_, connections) | Channel::Stream(connections, _) = &self.channel {
             connections.close();
         }
+    }
+
+    /// Milliseconds since it was made, and this much more.
+    fn age(&self, more: Duration) -> u64 {
+        u64::try_from((self.born.elapsed() + more).as_millis()).unwrap_or(u64::MAX)
     }
 
     /// One try.
@@ -112,27 +129,26 @@ impl Server {
         trace: &mut Trace,
     ) -> Result<Decoded, Trouble> {
         let outcome = self.attempt(question, edns, wait, rate, trace).await;
-        self.down.store(matches!(outcome, Err(Trouble::Down(_))), Ordering::Relaxed);
+        if matches!(outcome, Err(Trouble::Down(_))) {
+            self.down_until.store(self.age(DOWN_FOR), Ordering::Relaxed);
+        }
         outcome
     }
 
     /// Whether the resolver answers anything that keeps the format: at most [`TRIES`] datagrams in this time.
     pub(super) async fn answers(&self, question: &Question, time: Duration) -> Result<(), Trouble> {
         let mut trace = Trace::new(time);
-        let mut outcome = Err(Trouble::Timeout);
-        for _ in 0..TRIES {
-            match self.ask(question, true, time / TRIES, None, &mut trace).await {
+        let tries = if self.is_reliable() { 1 } else { TRIES };
+        for _ in 0..tries {
+            match self.ask(question, true, time / tries, None, &mut trace).await {
                 Ok(_) => return Ok(()),
                 // It answered, only not over TCP as well.
-                Err(_) if trace.via == Via::Tcp && matches!(self.channel, Channel::Udp(..)) => return Ok(()),
-                Err(Trouble::Timeout) if !trace.left.is_zero() => {}
-                Err(trouble) => {
-                    outcome = Err(trouble);
-                    break;
-                }
+                Err(_) if trace.via == Via::Tcp && !self.is_reliable() => return Ok(()),
+                Err(Trouble::Timeout) => {}
+                Err(trouble) => return Err(trouble),
             }
         }
-        outcome
+        Err(Trouble::Timeout)
     }
 
     /// A datagram, and TCP after it where it does not do; or one exchange on a stream.
@@ -151,6 +167,7 @@ impl Server {
             }
             Channel::Stream(connections, via) => {
                 trace.via = *via;
+                let _seat = connections.seat().await;
                 return paced(rate, trace, || connections.ask(question, edns, wait)).await;
             }
             Channel::Udp(sockets, connections) => {
@@ -167,6 +184,7 @@ impl Server {
         };
         trace.via = Via::Tcp;
         let left = trace.left;
+        let _seat = connections.seat().await;
         paced(rate, trace, || connections.ask(question, edns, left)).await
     }
 }

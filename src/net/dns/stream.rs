@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_rustls::TlsConnector;
 
 use super::message::{self, Decoded, Received};
@@ -17,6 +18,9 @@ use super::trouble::Trouble;
 
 /// Connections kept open for the next question (RFC 7766 6.2.2 asks for few).
 const IDLE_MAX: usize = 16;
+
+/// Connections at a time to one resolver; more wait for one. Resolvers serve a few hundred clients by TCP, all told.
+const OPEN_MAX: usize = 64;
 
 /// A TCP connection, or TLS over it.
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -36,11 +40,17 @@ pub(super) struct Connections {
     to: SocketAddr,
     tls: Option<Authentication>,
     idle: Mutex<Vec<Connection>>,
+    open: Semaphore,
 }
 
 impl Connections {
     pub(super) fn new(to: SocketAddr, tls: Option<Authentication>) -> Self {
-        Self { to, tls, idle: Mutex::default() }
+        Self { to, tls, idle: Mutex::default(), open: Semaphore::new(OPEN_MAX) }
+    }
+
+    /// Waits for leave to have a connection, which is due for each question.
+    pub(super) async fn seat(&self) -> SemaphorePermit<'_> {
+        self.open.acquire().await.expect("the semaphore is never closed")
     }
 
     /// Asks one question, on a connection that is open already if there is one.

@@ -87,21 +87,33 @@ impl Sockets {
         let port = self.port()?;
         let (reply, heard) = oneshot::channel();
         let ticket = port.waiting.enter(Query::datagram(question, edns), reply)?;
-        if let Err(error) = port.socket.send(ticket.query.bytes()).await {
-            // The error is that of an earlier datagram; all that are in flight went to the same dead port.
-            let trouble = Trouble::of_datagram(&error);
-            if trouble != Trouble::Pressure {
-                port.waiting.fail_all(&trouble);
+        let exchange = async {
+            port.socket.send(ticket.query.bytes()).await?;
+            io::Result::Ok(heard.await)
+        };
+        match tokio::time::timeout(wait, exchange).await {
+            Ok(Ok(Ok(outcome))) => outcome,
+            // Nobody else can drop our entry; the type does not know.
+            Ok(Ok(Err(_))) => Err(Trouble::Timeout),
+            Ok(Err(error)) => {
+                // The error is that of an earlier datagram; all that are in flight went to the same dead port.
+                let trouble = Trouble::of_datagram(&error);
+                if trouble != Trouble::Pressure {
+                    port.waiting.fail_all(&trouble);
+                }
+                Err(trouble)
             }
-            return Err(trouble);
-        }
-        match tokio::time::timeout(wait, heard).await {
-            Ok(Ok(outcome)) => outcome,
-            // The reader has ended: the resolver was closed.
-            Ok(Err(_)) => Err(Trouble::Timeout),
             // A malformed answer may be a forgery, so the wait for a right one goes on to its end.
             Err(_) if ticket.saw_malformed() => Err(Trouble::Malformed),
             Err(_) => Err(Trouble::Timeout),
+        }
+    }
+
+    /// Lets go of all sockets; what is in flight fails.
+    pub(super) fn close(&self) {
+        let ports = std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner));
+        for port in ports.into_iter().flatten() {
+            port.waiting.fail_all(&closed());
         }
     }
 
@@ -116,7 +128,7 @@ impl Sockets {
             return Ok(Arc::clone(port));
         }
         if !self.readers.is_open() {
-            return Err(Trouble::Down("the resolver is closed".to_owned()));
+            return Err(closed());
         }
         let port = Arc::new(self.open().map_err(|error| Trouble::of_datagram(&error))?);
         slots[turn] = Some(Arc::clone(&port));
@@ -170,6 +182,11 @@ async fn read(socket: Arc<UdpSocket>, waiting: Arc<Waiting>, mut let_go: oneshot
             }
         }
     }
+}
+
+/// What a question comes to that is in flight when the resolver is closed, or asked afterwards.
+fn closed() -> Trouble {
+    Trouble::Down("the resolver was closed".to_owned())
 }
 
 type Reply = oneshot::Sender<Result<Decoded, Trouble>>;

@@ -93,6 +93,7 @@ fn socket(text: &str, port: u16) -> Option<SocketAddr> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 mod tests {
     use super::*;
 

@@ -93,6 +93,8 @@ impl Exchange<'_> {
     /// An error of the connection.
     fn broken_off(&self, kind: io::ErrorKind) -> Failure {
         match kind {
+            // h2 makes a broken pipe of an orderly end.
+            io::ErrorKind::BrokenPipe if self.plain.has_ended() => self.ended(),
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
                 Failure::new(http::RESET).with("stage", self.part.word())
             }

@@ -16,6 +16,7 @@ use hyper::header::{ACCEPT, HOST, HeaderValue, USER_AGENT};
 use hyper::{Request, Uri};
 use tokio::time::Instant;
 
+use super::pace::{PerHost, Seat};
 use super::reach::{Reach, milliseconds};
 use super::tls::{Handshaker, TlsFacts};
 use super::wire::Metered;
@@ -70,7 +71,7 @@ pub struct Times {
     pub tls: Option<Duration>,
     /// From the end of the handshake to the first byte of HTTP.
     pub first_byte: Option<Duration>,
-    /// All of it.
+    /// All of it, but for waiting for our turn at an address.
     pub total: Option<Duration>,
 }
 
@@ -80,6 +81,7 @@ pub struct Client {
     reach: Arc<Reach>,
     roots: Arc<[RootStore]>,
     handshaker: Handshaker,
+    hosts: PerHost,
     port: u16,
     user_agent: HeaderValue,
     timeouts: Timeouts,
@@ -90,6 +92,35 @@ struct Connection {
     stream: Metered<tokio_rustls::client::TlsStream<Metered<tokio::net::TcpStream>>>,
     wire: Arc<super::wire::Meter>,
     http2: bool,
+    _seat: Seat,
+}
+
+/// The time of one fetch. Waiting for our turn at an address is not the host's doing, and does not count.
+struct Clock {
+    started: Instant,
+    deadline: Instant,
+}
+
+impl Clock {
+    fn new(limit: Duration) -> Self {
+        let started = Instant::now();
+        Self { started, deadline: started + limit }
+    }
+
+    /// A limit, or what is left of the whole if that is less.
+    fn at_most(&self, limit: Duration) -> Duration {
+        limit.min(self.deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Awaits what does not count.
+    async fn paused<T>(&mut self, wait: impl Future<Output = T>) -> T {
+        let since = Instant::now();
+        let value = wait.await;
+        let waited = since.elapsed();
+        self.started += waited;
+        self.deadline += waited;
+        value
+    }
 }
 
 impl Client {
@@ -102,6 +133,7 @@ impl Client {
             reach: Arc::clone(&config.reach),
             roots: Arc::clone(&config.roots),
             handshaker: Handshaker::new(&[b"h2", b"http/1.1"]),
+            hosts: PerHost::new(config.per_host),
             port: config.https_port,
             user_agent: HeaderValue::try_from(name).expect("printable ASCII is a lawful value"),
             timeouts: config.timeouts,
@@ -110,15 +142,14 @@ impl Client {
 
     /// Fetches the policy from a policy host at the first of its addresses that lets us in.
     pub async fn fetch(&self, host: &HostName, addresses: &[IpAddr]) -> Fetch {
-        let started = Instant::now();
-        let deadline = started + self.timeouts.https;
+        let mut clock = Clock::new(self.timeouts.https);
         let mut fetch = Fetch::default();
-        fetch.failure = match self.open(host, addresses, deadline, &mut fetch).await {
-            Ok(connection) => self.get(host, connection, deadline, &mut fetch).await,
+        fetch.failure = match self.open(host, addresses, &mut clock, &mut fetch).await {
+            Ok(connection) => self.get(host, connection, clock.deadline, &mut fetch).await,
             Err(failure) => Some(failure),
         };
+        fetch.times.total = Some(clock.started.elapsed());
         fetch.verdict = self.judge(host, &fetch.chain).await;
-        fetch.times.total = Some(started.elapsed());
         fetch
     }
 
@@ -127,7 +158,7 @@ impl Client {
         &self,
         host: &HostName,
         addresses: &[IpAddr],
-        deadline: Instant,
+        clock: &mut Clock,
         fetch: &mut Fetch,
     ) -> Result<Connection, Failure> {
         if is_address(host) {
@@ -146,7 +177,7 @@ impl Client {
         }
         for address in order(&sorted.usable) {
             let address = SocketAddr::new(address, self.port);
-            match self.open_at(host, address, deadline, fetch).await {
+            match self.open_at(host, address, clock, fetch).await {
                 Ok(connection) => return Ok(connection),
                 // RFC 8461 says nothing of several addresses; a host that answers at one has answered.
                 Err(failure) if failure.code.entry().stage == Stage::Tcp || failure.code == tls::TIMEOUT => {
@@ -162,12 +193,12 @@ impl Client {
         &self,
         host: &HostName,
         address: SocketAddr,
-        deadline: Instant,
+        clock: &mut Clock,
         fetch: &mut Fetch,
     ) -> Result<Connection, Failure> {
-        let left = |limit: Duration| limit.min(deadline.saturating_duration_since(Instant::now()));
+        let seat = clock.paused(self.hosts.enter(address.ip())).await;
         let started = Instant::now();
-        let stream = self.reach.connect(address, left(self.timeouts.connect)).await?;
+        let stream = self.reach.connect(address, clock.at_most(self.timeouts.connect)).await?;
         fetch.times.connect = Some(started.elapsed());
         fetch.connected = Some(address);
         // Our request is one segment; there is nothing to wait for. Failing to say so costs only time.
@@ -176,7 +207,7 @@ impl Client {
         let started = Instant::now();
         let stream = Metered::new(stream, WIRE_BUDGET);
         let wire = stream.meter();
-        let handshake = self.handshaker.shake(host, stream, left(self.timeouts.tls)).await;
+        let handshake = self.handshaker.shake(host, stream, clock.at_most(self.timeouts.tls)).await;
         fetch.chain = handshake.chain;
         if handshake.outcome.is_err() {
             fetch.wire_bytes += wire.received();
@@ -186,7 +217,7 @@ impl Client {
         let http2 = facts.alpn.as_deref() == Some("h2");
         fetch.tls = Some(facts);
         // The plain text needs no budget of its own: it is no longer than what carries it.
-        Ok(Connection { stream: Metered::new(stream, u64::MAX), wire, http2 })
+        Ok(Connection { stream: Metered::new(stream, u64::MAX), wire, http2, _seat: seat })
     }
 
     /// Asks for the policy.
@@ -197,7 +228,7 @@ impl Client {
         deadline: Instant,
         fetch: &mut Fetch,
     ) -> Option<Failure> {
-        let Connection { stream, wire, http2 } = connection;
+        let Connection { stream, wire, http2, _seat } = connection;
         let started = std::time::Instant::now();
         let plain = stream.meter();
         let seen = exchange::exchange(stream, http2, self.request(host, http2), deadline).await;

@@ -11,11 +11,13 @@ use crate::text;
 
 /// The content types of TLS records: change_cipher_spec, alert, handshake, application_data (RFC 8446 5.1).
 const CONTENT_TYPES: std::ops::RangeInclusive<u8> = 20..=23;
+/// The content type of alerts.
+const ALERT: u8 = 21;
 /// First bytes of something that is not TLS that are shown: a banner fits.
 const SHOWN: usize = 64;
 
 /// The failure of a handshake. The subject is the caller's.
-pub(crate) fn handshake_failure(error: &io::Error, meter: &Meter) -> Failure {
+pub(super) fn handshake_failure(error: &io::Error, meter: &Meter) -> Failure {
     if meter.is_over_budget() {
         return Failure::new(http::WIRE_BUDGET).with("stage", "tls");
     }
@@ -35,6 +37,25 @@ pub(crate) fn handshake_failure(error: &io::Error, meter: &Meter) -> Failure {
         io::ErrorKind::TimedOut => Failure::new(tls::TIMEOUT).with("received", meter.received()),
         _ => Failure::new(tls::CLOSED).with("errno", error.raw_os_error()),
     }
+}
+
+/// The failure of a handshake in which nothing more came. The subject is the caller's.
+pub(super) fn silence(meter: &Meter) -> Failure {
+    // rustls waits for the end of the stream behind a close_notify; the peer has said that there is nothing to wait for.
+    let code = if says_close_notify(&meter.first()) { tls::CLOSED } else { tls::TIMEOUT };
+    Failure::new(code).with("received", meter.received())
+}
+
+/// Whether a close_notify stands among the records that are not encrypted (RFC 8446 6.1).
+fn says_close_notify(mut records: &[u8]) -> bool {
+    while let [kind, _, _, high, low, rest @ ..] = records {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        if *kind == ALERT && matches!(rest.get(..length), Some([_, 0])) {
+            return true;
+        }
+        records = rest.get(length..).unwrap_or_default();
+    }
+    false
 }
 
 /// The failure that a rustls error inside an I/O error says, if there is one.

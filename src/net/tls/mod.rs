@@ -6,7 +6,8 @@
 mod cause;
 mod roots;
 
-pub(crate) use cause::{handshake_failure, rustls_failure};
+pub(crate) use cause::rustls_failure;
+use cause::{handshake_failure, silence};
 pub use roots::root_store;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +24,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::failure::Failure;
-use crate::finding::https::{reach, tls};
+use crate::finding::https::{cert, reach, tls};
 use crate::name::HostName;
 use crate::net::wire::{Meter, Metered};
 
@@ -91,9 +92,20 @@ impl Handshaker {
                 Ok((stream, facts))
             }
             Ok(Err(error)) => Err(handshake_failure(&error, &meter)),
-            Err(_) => Err(Failure::new(tls::TIMEOUT).with("received", meter.received())),
+            Err(_) => Err(silence(&meter)),
         };
-        Handshake { chain: recorder.take(), outcome: outcome.map_err(|failure| failure.about(host.as_str())) }
+        let chain = recorder.take();
+        let outcome = outcome.map_err(|failure| blame(failure, &chain).about(host.as_str()));
+        Handshake { chain, outcome }
+    }
+}
+
+/// Tells a key that is too weak to be verified from a peer that does not hold its key: rustls calls both a bad signature.
+fn blame(failure: Failure, chain: &[Vec<u8>]) -> Failure {
+    let leaf = chain.first().and_then(|leaf| crate::cert::facts(leaf));
+    match leaf.filter(|leaf| failure.code == tls::PROTOCOL && leaf.is_weak()) {
+        Some(leaf) => Failure::new(cert::WEAK).with("key_type", leaf.key_type).with("key_bits", leaf.key_bits),
+        None => failure,
     }
 }
 

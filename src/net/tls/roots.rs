@@ -54,3 +54,43 @@ fn stem(file: &str) -> Result<String, Error> {
     let stem = Path::new(file).file_stem().and_then(|stem| stem.to_str());
     stem.map(str::to_owned).ok_or_else(|| Error::Usage(format!("no root store is named {file:?}")))
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+mod tests {
+    use super::*;
+
+    /// A PEM file with the given text, and its path.
+    fn file(directory: &tempfile::TempDir, name: &str, text: &str) -> String {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_store_is_named_and_whole_or_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let pem = |name: &str| {
+            let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+            params.distinguished_name.push(rcgen::DnType::CommonName, name);
+            params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+        };
+        let two = file(&directory, "community.pem", &format!("comment\n{}{}", pem("one"), pem("two")));
+        let store = root_store(&two).unwrap();
+        assert_eq!((store.name.as_str(), store.anchors.len()), ("community", 2));
+
+        let mozilla = root_store("mozilla").unwrap();
+        assert_eq!((mozilla.name.as_str(), mozilla.anchors.len()), ("mozilla", webpki_roots::TLS_SERVER_ROOTS.len()));
+
+        let refused = |spec: &str| root_store(spec).unwrap_err().exit_status();
+        assert_eq!(refused(&file(&directory, "empty.pem", "")), 65);
+        assert_eq!(refused(&file(&directory, "text.pem", "no certificate")), 65);
+        let junk = "-----BEGIN CERTIFICATE-----\nanVuaw==\n-----END CERTIFICATE-----\n";
+        assert_eq!(refused(&file(&directory, "junk.pem", &format!("{}{junk}", pem("one")))), 65);
+        let open = "-----BEGIN CERTIFICATE-----\nanVuaw==\n";
+        assert_eq!(refused(&file(&directory, "open.pem", open)), 65);
+        assert_eq!(refused(directory.path().join("missing.pem").to_str().unwrap()), 74);
+        assert_eq!(refused("/"), 2);
+    }
+}

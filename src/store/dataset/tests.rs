@@ -78,6 +78,21 @@ fn a_scan_is_finished_when_its_manifest_is_there_and_not_before() {
 }
 
 #[test]
+fn modes_do_not_depend_on_the_umask() {
+    // The umask belongs to the process: the test of the modes runs again in one of its own.
+    let again = "store::dataset::tests::a_scan_is_finished_when_its_manifest_is_there_and_not_before";
+    let this = std::env::current_exe().unwrap();
+    let output = std::process::Command::new("sh")
+        .args(["-c", "umask 000 && exec \"$0\" --exact \"$1\""])
+        .arg(this)
+        .arg(again)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
 fn json_has_stable_names() {
     let home = tempfile::tempdir().unwrap();
     let dataset = Dataset::create(home.path(), "s1").unwrap();

@@ -124,6 +124,16 @@ fn a_part_has_its_name_only_when_it_is_whole() {
 }
 
 #[test]
+fn a_batch_without_rows_opens_nothing() {
+    let (home, mut writer) = writer(Limits { age: Duration::ZERO, ..Limits::default() });
+    for rows in [0..0, 0..5, 5..5, 5..5] {
+        writer.write(&batch(rows)).unwrap();
+    }
+    assert_eq!(files(&home), ["part-000000.parquet"]);
+    assert_eq!(writer.finish().unwrap().iter().map(|part| part.rows).collect::<Vec<_>>(), [5]);
+}
+
+#[test]
 fn length_and_digest_are_those_of_the_file() {
     let (home, mut writer) = writer(Limits { rows: 10, ..Limits::default() });
     for start in (0..30).step_by(10) {

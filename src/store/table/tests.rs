@@ -271,10 +271,37 @@ fn a_struct_that_does_not_match_its_declaration_is_our_fault() {
 }
 
 #[test]
-fn a_batch_is_bounded() {
-    let rows = |n: usize| (0..n).map(|_| Outer { seq: 0, inner: None }).collect::<Vec<_>>();
-    assert_eq!(table().batch("s", &rows(BATCH_ROWS)).unwrap().num_rows(), BATCH_ROWS);
-    assert_eq!(table().batch("s", &rows(BATCH_ROWS + 1)).err().map(|error| error.exit_status()), Some(70));
+fn a_batch_takes_as_many_rows_as_a_batch_of_domains_has_findings() {
+    let rows: Vec<Outer> = (0..100_000).map(|seq| Outer { seq, inner: None }).collect();
+    assert_eq!(table().batch("s", &rows).unwrap().num_rows(), rows.len());
+}
+
+#[test]
+fn more_bytes_than_offsets_can_tell_are_an_error_and_no_panic() {
+    static TEXT: [Column<&'static str>; 1] =
+        [Column { name: "c", sentence: "A text.", cell: Cell::Text(|row| Some(Cow::Borrowed(row))) }];
+    static BYTES: [Column<&'static str>; 1] =
+        [Column { name: "c", sentence: "Bytes.", cell: Cell::Bytes(|row| Some(Cow::Borrowed(row.as_bytes()))) }];
+    static TEXTS: [Column<&'static str>; 1] =
+        [Column { name: "c", sentence: "Texts.", cell: Cell::Texts(|row| Some(vec![Cow::Borrowed(row)])) }];
+    static LIST: [Column<&'static str>; 1] = [Column {
+        name: "c",
+        sentence: "Bytes.",
+        cell: Cell::BytesList(|row| Some(vec![Cow::Borrowed(row.as_bytes())])),
+    }];
+    static FIELDS: [column::Field; 1] = [column::Field { name: "c", kind: FieldKind::Text }];
+    static STRUCTS: [Column<&'static str>; 1] = [Column {
+        name: "c",
+        sentence: "Structs.",
+        cell: Cell::Structs(&FIELDS, |row| Some(vec![vec![column::Value::Text(Cow::Borrowed(row))]])),
+    }];
+    // The bound is an argument here: 2 GiB would be a slow test.
+    let rows: [&'static str; 3] = ["aaaa", "bbbb", "cc"];
+    for columns in [&TEXT, &BYTES, &TEXTS, &LIST, &STRUCTS] {
+        let build = |most| array::build_within(most, &columns[0].cell, rows.iter().map(Some));
+        assert_eq!(build(10).unwrap().len(), 3);
+        assert!(build(9).is_err());
+    }
 }
 
 #[test]

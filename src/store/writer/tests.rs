@@ -74,6 +74,27 @@ fn rows_of_the_first_table_are_stored_only_after_the_others() {
 }
 
 #[test]
+fn what_is_sent_together_is_committed_together() {
+    let home = tempfile::tempdir().unwrap();
+    let limits = Limits { rows: 10, bytes: u64::MAX, age: Duration::MAX };
+    let writer = Writer::start(part_writers(home.path(), limits), QUEUE).unwrap();
+    let sender = writer.sender();
+    for _ in 0..2 {
+        // The domains alone make the part due.
+        sender.send_together(vec![(0, batch(10)), (1, batch(3)), (2, batch(0))]).unwrap();
+    }
+    drop(sender);
+    let expected = [
+        ("domains", "part-000000.parquet", 10),
+        ("domains", "part-000001.parquet", 10),
+        ("findings", "part-000000.parquet", 3),
+        ("findings", "part-000001.parquet", 3),
+        ("rejects", "part-000002.parquet", 0),
+    ];
+    assert_eq!(summary(&writer.finish().unwrap()), expected);
+}
+
+#[test]
 fn age_is_looked_at_when_nothing_comes() {
     let home = tempfile::tempdir().unwrap();
     let limits = Limits { age: Duration::from_millis(1), ..Limits::default() };

@@ -68,26 +68,28 @@ pub fn read(body: &[u8]) -> Reading<Policy> {
     let text = match str::from_utf8(body) {
         Ok(text) => Cow::Borrowed(text),
         Err(error) => {
-            gather.add(policy::UTF8, |finding| finding.with("offset", error.valid_up_to()));
+            let offset = error.valid_up_to();
+            let line = body[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
+            gather.add(policy::UTF8, |finding| finding.with("line", line).with("offset", offset));
             String::from_utf8_lossy(body)
         }
     };
     let text = text.strip_prefix('\u{feff}').inspect(|_| gather.add(policy::BOM, on(1))).unwrap_or(&text);
     if text.trim().is_empty() {
         gather.add(policy::EMPTY, |finding| finding.with("bytes", body.len()));
-        return Reading::new(None, gather.into_findings());
+        return Reading::new(None, gather.into_findings("line"));
     }
     // What else would be wrong with a web page, line by line, is no news.
     if let Some(line) = html::found(text) {
         gather.add(policy::HTML, on(line));
-        return Reading::new(None, gather.into_findings());
+        return Reading::new(None, gather.into_findings("line"));
     }
     let mut reader = Reader::default();
     for field in line::fields(text, &mut gather) {
         reader.field(&field, &mut gather);
     }
     let value = reader.finish(&mut gather);
-    Reading::new(value, gather.into_findings())
+    Reading::new(value, gather.into_findings("line"))
 }
 
 /// Places a finding on a line, counted from 1.

@@ -6,6 +6,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 
+use clap::Parser as _;
+use stscan::cli::{self, list::ListArgs};
 use stscan::error::Error;
 use stscan::list::get::{Provenance, Request, download};
 use stscan::list::known::{self, Access, Edition};
@@ -39,7 +41,10 @@ fn request(base: &str, out: &Path) -> Request {
 
 fn run(request: &Request) -> Result<Provenance, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(download(request, &mut |_, _| ()))
+    let mut last = (0, None);
+    let provenance = runtime.block_on(download(request, &mut |bytes, expected| last = (bytes, expected)))?;
+    assert_eq!(last, (provenance.bytes, Some(provenance.bytes)));
+    Ok(provenance)
 }
 
 #[test]
@@ -76,6 +81,27 @@ fn a_list_is_stored_with_its_provenance() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     let seen = served.join().unwrap();
     assert!(seen.iter().all(|head| head.to_ascii_lowercase().contains("user-agent: stscan/")));
+}
+
+#[derive(clap::Parser)]
+struct CommandLine {
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+#[test]
+fn the_command_downloads_and_shows() {
+    let run = |arguments: &[&str]| cli::list::run(CommandLine::try_parse_from(arguments).unwrap().list);
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("mine.txt");
+    let (base, served) = serve(vec![("/list", ok("", "a.example\n"))]);
+    let url = format!("{base}/list");
+    assert_eq!(run(&["list", "get", "mine", "--url", &url, "--out", out.to_str().unwrap()]).unwrap(), 0);
+    assert_eq!(fs::read(&out).unwrap(), b"a.example\n");
+    assert!(dir.path().join("mine.txt.provenance.json").is_file());
+    served.join().unwrap();
+    assert_eq!(run(&["list", "show", "--json"]).unwrap(), 0);
+    assert_eq!(run(&["list", "get", "se"]).unwrap_err().exit_status(), 2);
 }
 
 #[test]

@@ -66,6 +66,17 @@ fn cut(mut bytes: Vec<u8>, by: usize) -> Vec<u8> {
     bytes
 }
 
+/// Gives the second entry the name of the first, as no writer does: readers that go by name see one of them.
+fn twins(mut bytes: Vec<u8>) -> Vec<u8> {
+    let places: Vec<usize> =
+        bytes.windows(6).enumerate().filter(|(_, window)| window == b"second").map(|(at, _)| at).collect();
+    assert_eq!(places.len(), 2, "in the local header and in the directory");
+    for at in places {
+        bytes[at..at + 6].copy_from_slice(b"first_");
+    }
+    bytes
+}
+
 /// Where the directory of an archive with one entry begins.
 fn directory(bytes: &[u8]) -> usize {
     bytes.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap()
@@ -124,6 +135,7 @@ fn damaged_lists_are_refused() {
         // HOSTILE.md 23: frame header without size, window descriptor 21 << 3 (2 GiB), one empty last block
         ("23 zstd with a window of 2 GiB", b"\x28\xb5\x2f\xfd\x00\xa8\x01\0\0".to_vec()),
         ("24 zip with two entries", zip(&[("a", LIST), ("b", LIST)])),
+        ("24 zip with two entries of one name", twins(zip(&[("first_", LIST), ("second", LIST)]))),
         ("24 zip without entries", zip(&[])),
         ("24 zip encrypted", encrypted(zip(&[("a", LIST)]))),
         (
