@@ -1,6 +1,8 @@
-//! `stscan lab`: serves a simulated Internet until Ctrl-C and says how to scan it.
+//! `stscan lab`: serves a simulated Internet until Ctrl-C or SIGTERM and says how to scan it.
 
 use std::path::{Path, PathBuf};
+
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::output;
 use crate::error::Error;
@@ -29,7 +31,7 @@ pub struct LabArgs {
     pub log: Option<PathBuf>,
 }
 
-/// Serves until Ctrl-C.
+/// Serves until Ctrl-C or SIGTERM.
 ///
 /// # Errors
 /// What [`Lab::start`] and the files that it needs can fail with.
@@ -49,12 +51,20 @@ pub async fn run(args: LabArgs) -> Result<(), Error> {
         roots.display(),
         community.display(),
     ))?;
-    tokio::signal::ctrl_c().await.map_err(Error::io("cannot wait for Ctrl-C"))?;
+    told_to_stop().await.map_err(Error::io("cannot wait for a signal"))?;
     let log = lab.stop().await?;
     output::print(&format!(
         "{} questions over UDP, {} over TCP, {} connections, {} HTTP requests\n",
         log.dns_udp, log.dns_tcp, log.connections, log.requests
     ))
+}
+
+async fn told_to_stop() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 /// The worlds of the files, or the built-in ones where there is no file.
@@ -75,4 +85,27 @@ fn worlds(files: &[PathBuf]) -> Result<Vec<world::World>, Error> {
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {
     std::fs::write(path, text).map_err(|source| Error::Create { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_stand_in_place_of_the_built_in_worlds_and_know_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (folder.path().join("one.world"), folder.path().join("two.world"));
+        std::fs::write(&one, "world mine\nabout x\nlike enforce\ntruth\n announced true\n outcome unknown a.b\n")
+            .unwrap();
+        std::fs::write(&two, "world ours\nabout x\nlike mine\ntruth\n announced true\n outcome unknown a.b\n").unwrap();
+        let names =
+            |files: &[PathBuf]| worlds(files).map(|worlds| worlds.into_iter().map(|w| w.name).collect::<Vec<_>>());
+        assert_eq!(names(&[one.clone(), two.clone()]).unwrap(), ["mine", "ours"]);
+        assert!(names(&[]).unwrap().contains(&"enforce".to_owned()));
+        // `like` knows only what came before; a name stands once.
+        assert_eq!(names(&[two, one.clone()]).unwrap_err().exit_status(), 65);
+        assert_eq!(names(&[one.clone(), one]).unwrap_err().exit_status(), 65);
+        assert_eq!(names(&[folder.path().join("none")]).unwrap_err().exit_status(), 74);
+    }
 }

@@ -1,6 +1,6 @@
 //! The lab: a simulated Internet in one process on loopback, with ground truth.
 //!
-//! A [population](population) of domains, each of a [world](world), is served by a resolver and by web servers over real
+//! A [population] of domains, each of a [world], is served by a resolver and by web servers over real
 //! sockets. The lab knows nothing of this project's parsers and rules: the same mistake on both sides would prove
 //! nothing. Nothing but the network configuration differs between a scan of the lab and one of the Internet.
 

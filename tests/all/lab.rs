@@ -165,7 +165,8 @@ fn a_bad_file_is_refused_with_its_line() {
         assert_eq!(error.exit_status(), 65);
         assert!(error.to_string().starts_with(&format!("bad.world:{line}: ")), "{text:?}: {error}");
     }
-    for text in ["world a\nabout x\n", "world a\ntruth\n announced true\n outcome none\n"] {
+    let one_domain = format!("world a\nabout x\nweight 2\ndomain x.test\n{TRUTH}");
+    for text in ["world a\nabout x\n", "world a\ntruth\n announced true\n outcome none\n", &one_domain] {
         assert!(world::parse(text, "bad.world").is_err(), "{text:?}");
     }
 }

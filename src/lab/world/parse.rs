@@ -153,6 +153,11 @@ impl Parser<'_> {
         if world.about.is_empty() {
             return Err(format!("the world {} has no about", world.name));
         }
+        if world.weight > 0
+            && world.domain.as_ref().is_some_and(|domain| !domain.contains("$M") && !domain.contains("$D"))
+        {
+            return Err(format!("the world {} has one domain and a weight for many", world.name));
+        }
         self.done.push(world);
         Ok(())
     }
