@@ -26,6 +26,10 @@ const WAITING_MAX: usize = 8_192;
 /// How long a survey waits before what failed is asked again: long enough for a passing overload to pass.
 const PAUSE: Duration = Duration::from_secs(3);
 
+/// Domains in discovery when a scan begins. With every answer one more is taken, up to the concurrency: a burst would
+/// overflow the queue of a resolver that has nothing cached yet.
+const SLOW_START: usize = 64;
+
 /// A target with all that was seen of it.
 pub(super) type Done = (Target, Survey);
 
@@ -74,10 +78,12 @@ pub(super) async fn discover(
     mut stop: watch::Receiver<Stop>,
 ) {
     let mut tasks: Tasks<Discovered> = Tasks::new();
+    let mut window = SLOW_START.min(concurrency);
     let mut open = true;
     while open || !tasks.set.is_empty() {
         tokio::select! {
             Some(ended) = tasks.set.join_next_with_id() => {
+                window = (window + 1).min(concurrency);
                 let sent = match tasks.settle(ended) {
                     None => true,
                     Some((target, None)) => done.send((target, Survey::panicked())).await.is_ok(),
@@ -91,7 +97,7 @@ pub(super) async fn discover(
                     return tasks.drop_all().await;
                 }
             }
-            next = targets.recv(), if open && tasks.set.len() < concurrency => match next {
+            next = targets.recv(), if open && tasks.set.len() < window => match next {
                 Some(target) => {
                     let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
                     tasks.spawn(target, async move { surveyor.discover(&domain).await });

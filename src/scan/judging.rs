@@ -76,12 +76,14 @@ impl Judge {
         // Columns that are null throughout cost next to nothing, so short rows are kept apart from long ones.
         let (long, short): (Vec<Domains>, Vec<Domains>) = rows.into_iter().partition(|row| row.judged.policy.is_some());
         let (id, tables) = (&self.scan_id, &self.tables);
-        for rows in [short, long] {
-            self.writer.send(Which::Domains as usize, tables.domains.batch(id, &rows)?)?;
-        }
-        self.writer.send(Which::Findings as usize, tables.findings.batch(id, &found)?)?;
-        self.writer.send(Which::Policies as usize, tables.policies.batch(id, &bodies)?)?;
-        self.writer.send(Which::Certificates as usize, tables.certificates.batch(id, &certificates)?)?;
+        // Together, so that no commit falls between a domain and what was found of it.
+        self.writer.send_together(vec![
+            (Which::Domains as usize, tables.domains.batch(id, &short)?),
+            (Which::Domains as usize, tables.domains.batch(id, &long)?),
+            (Which::Findings as usize, tables.findings.batch(id, &found)?),
+            (Which::Policies as usize, tables.policies.batch(id, &bodies)?),
+            (Which::Certificates as usize, tables.certificates.batch(id, &certificates)?),
+        ])?;
         Ok(failed)
     }
 

@@ -136,6 +136,7 @@ fn the_rules_see_no_socket_file_clock_or_log() {
             sources(&root.join(folder), &mut files);
         }
     }
+    files.retain(|file| file.file_name().is_some_and(|name| name != "tests.rs"));
     assert!(files.len() >= 5);
     for file in files {
         let source = fs::read_to_string(&file).unwrap();
