@@ -20,7 +20,7 @@ const PER_HOST: usize = 4;
 /// Whom to ask, and how.
 #[derive(Args, Debug, Clone)]
 pub struct NetArgs {
-    /// Resolver to ask: ADDR[:PORT], udp://, tcp://, tls://ADDR[#NAME] or an https:// URL; repeatable [default: the system's]
+    /// Resolver to ask: ADDR or ADDR:PORT, udp://, tcp://, tls://ADDR#NAME or an https:// URL; repeatable [default: the system's]
     #[arg(long, value_name = "RESOLVER")]
     pub resolver: Vec<String>,
     /// Root store to judge certificates by: mozilla, system or a PEM file; repeatable, the first decides [default: mozilla]

@@ -1,6 +1,6 @@
 //! Lists of domains: what was asked for, line by line, and what became of each line (HOSTILE.md 1-26).
 //!
-//! [`prepare`] turns any number of sources into one canonical, numbered, deduplicated list on disk before the first packet
+//! [`prepare()`] turns any number of sources into one canonical, numbered, deduplicated list on disk before the first packet
 //! is sent. Every line that could hold a name ends as a [`Target`], a [`Reject`] or a duplicate of a target:
 //!
 //! ```text

@@ -140,8 +140,10 @@ impl Story {
 
     fn failure(&mut self, failure: Failure) {
         self.decisive.get_or_insert(failure.code);
-        if let Ok(finding) = failure.into_finding() {
-            self.findings.push(finding);
+        // A handshake that fails over the certificate says what the verdict on the chain says already.
+        match failure.into_finding() {
+            Ok(finding) if !self.findings.iter().any(|found| found.code == finding.code) => self.findings.push(finding),
+            Ok(_) | Err(_) => {}
         }
     }
 }

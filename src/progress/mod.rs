@@ -13,8 +13,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tracing_subscriber::fmt::MakeWriter;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::Error;
 use line::{Rate, Snapshot};
@@ -31,7 +30,7 @@ const JSON_EVERY: Duration = Duration::from_secs(1);
 /// How long the end of a scan waits for a terminal that may be blocked.
 const LAST_DRAW: Duration = Duration::from_secs(1);
 
-/// How often a drawing may happen at the most, log lines included.
+/// How often a drawing may happen at the most.
 const REDRAWS_PER_SECOND: u8 = 10;
 
 /// Columns of the bar: with the line to the time left beside it they fit a terminal of 80.
@@ -133,54 +132,6 @@ impl Meter {
     }
 }
 
-/// Standard error as bars and log lines share it. As the writer of a `tracing` subscriber it takes the bar away while a
-/// line is written.
-#[derive(Clone, Debug)]
-pub struct Screen(MultiProgress);
-
-impl Screen {
-    /// Standard error.
-    #[must_use]
-    pub fn stderr() -> Self {
-        Self(MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_SECOND)))
-    }
-}
-
-/// One log event on its way to a [`Screen`]; written when it is dropped.
-#[derive(Debug)]
-pub struct LogEvent {
-    screen: MultiProgress,
-    text: Vec<u8>,
-}
-
-impl Write for LogEvent {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.text.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Drop for LogEvent {
-    fn drop(&mut self) {
-        // Where standard error cannot be written there is nobody left to tell.
-        self.screen.suspend(|| {
-            let _ = io::stderr().lock().write_all(&self.text);
-        });
-    }
-}
-
-impl<'a> MakeWriter<'a> for Screen {
-    type Writer = LogEvent;
-
-    fn make_writer(&'a self) -> LogEvent {
-        LogEvent { screen: self.0.clone(), text: Vec::new() }
-    }
-}
-
 /// The progress of one scan: the counters, and the thread that draws them. Its owner calls [`Progress::finish`].
 pub struct Progress {
     meter: Meter,
@@ -198,9 +149,11 @@ impl Progress {
     ///
     /// # Errors
     /// [`Error::Io`] where no thread can be started.
-    pub fn start(mode: Mode, total: Option<u64>, screen: &Screen) -> Result<Self, Error> {
+    pub fn start(mode: Mode, total: Option<u64>) -> Result<Self, Error> {
         let canvas = match mode {
-            Mode::Auto | Mode::Bar if io::stderr().is_terminal() => Some(Canvas::bar(screen)),
+            Mode::Auto | Mode::Bar if io::stderr().is_terminal() => {
+                Some(Canvas::bar(ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_SECOND)))
+            }
             Mode::Auto | Mode::Bar | Mode::Plain => Some(Canvas::Plain(Box::new(io::stderr()))),
             Mode::Json => Some(Canvas::Json(Box::new(io::stderr()))),
             Mode::None => None,
@@ -270,8 +223,8 @@ enum Canvas {
 }
 
 impl Canvas {
-    fn bar(screen: &Screen) -> Self {
-        let bar = screen.0.add(ProgressBar::no_length());
+    fn bar(target: ProgressDrawTarget) -> Self {
+        let bar = ProgressBar::with_draw_target(None, target);
         bar.set_style(ProgressStyle::default_spinner());
         Self::Bar(bar)
     }

@@ -117,8 +117,7 @@ fn a_blocked_terminal_holds_up_neither_the_scan_nor_its_end() {
 
 #[test]
 fn a_bar_follows_the_counters() {
-    let screen = Screen(MultiProgress::with_draw_target(ProgressDrawTarget::hidden()));
-    let Canvas::Bar(bar) = Canvas::bar(&screen) else { unreachable!("a bar is a bar") };
+    let Canvas::Bar(bar) = Canvas::bar(ProgressDrawTarget::hidden()) else { unreachable!("a bar is a bar") };
     let progress = Progress::start_on(Some(Canvas::Bar(bar.clone())), None).unwrap();
     let meter = progress.meter();
     count(&meter);
@@ -130,7 +129,7 @@ fn a_bar_follows_the_counters() {
 
 #[test]
 fn without_a_display_there_is_only_the_count() {
-    let progress = Progress::start(Mode::None, None, &Screen::stderr()).unwrap();
+    let progress = Progress::start(Mode::None, None).unwrap();
     assert!(progress.drawing.is_none());
     count(&progress.meter());
     progress.finish();

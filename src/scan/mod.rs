@@ -33,7 +33,7 @@ use crate::list::{self, PrepareOptions, Prepared, Source};
 use crate::net::NetConfig;
 use crate::net::dns::Resolver;
 use crate::net::https::Client;
-use crate::progress::{Meter, Mode, Progress, Screen};
+use crate::progress::{Meter, Mode, Progress};
 use crate::scan::crew::Done;
 use crate::scan::judging::Judge;
 use crate::scan::stop::Stop;
@@ -136,7 +136,7 @@ async fn surveyed(
         )));
     }
     let surveyor = Arc::new(Surveyor::new(resolver, Client::new(&job.net), job.questions));
-    let progress = Progress::start(job.progress, u64::try_from(prepared.rows).ok(), &Screen::stderr())?;
+    let progress = Progress::start(job.progress, u64::try_from(prepared.rows).ok())?;
     let judge = Judge::new(dataset.scan_id().to_owned(), Arc::clone(tables), batches);
     let summary = asked(job, &prepared, &surveyor, judge, &progress.meter(), stop.clone()).await;
     progress.finish();
