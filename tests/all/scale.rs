@@ -26,6 +26,8 @@ const MEMORY_KIB: u64 = 300 << 10;
 const LAB_PATIENCE: Duration = Duration::from_secs(120);
 /// How long the scan may take: far more than it does, so that only one that hangs is ended.
 const SCAN_PATIENCE: Duration = Duration::from_secs(900);
+/// The time that hosts get, so that the few which never answer do not make the end of the scan long.
+const BRIEF: [&str; 4] = ["--timeout-tls", "4", "--timeout-https", "6"];
 /// How often the scan is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 /// Ticks of the processor times in `/proc`, a second: `USER_HZ`, which is 100 on every Linux.
@@ -141,7 +143,7 @@ fn spoiled(list: &str) -> (String, Lines) {
         if number % 30 == 11 {
             // The same name as others write it: in capitals, with a final dot, at another rank.
             let domain = line.split_once(',').unwrap().1;
-            let _ = writeln!(text, "{},{}.", number + 500, domain.to_uppercase());
+            let _ = writeln!(text, "{},{}.", number + 500, domain.to_ascii_uppercase());
             lines.duplicates += 1;
         }
         if number % 70 == 13 {
@@ -243,6 +245,7 @@ impl Running {
         let child = Command::new(env!("CARGO_BIN_EXE_stscan"))
             .args(arguments)
             .args(["--progress", "none"])
+            .args(BRIEF)
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
