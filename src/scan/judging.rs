@@ -19,8 +19,9 @@ use crate::store::BatchSender;
 use crate::survey::{Body, Certificate, Domains, Found, Survey, judge};
 use crate::target::Target;
 
-/// Surveys that are judged at a time: enough to keep all cores busy and columns cheap, a few megabytes at most.
-const BATCH: usize = 4_096;
+/// Surveys that are judged at a time: enough to keep all cores busy and columns cheap, about a megabyte. Larger ones cost
+/// memory: what one thread allocates and another frees stays with the allocator, once for each thread of the pool.
+const BATCH: usize = 512;
 /// How long a batch waits to fill, so that rows of a slow scan are stored all the same.
 const WAIT: Duration = Duration::from_secs(1);
 

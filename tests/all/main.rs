@@ -12,4 +12,6 @@ mod lint;
 mod lists;
 mod order;
 mod policies;
+mod queries;
+mod scale;
 mod servers;
