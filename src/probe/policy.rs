@@ -170,7 +170,7 @@ fn host(seen: &Seen, story: &mut Story) {
     }
     story.findings(alias.map(|target| Finding::new(finding::policy::HOST_DELEGATED).about(target.as_str())));
     if !seen.url_host_ok {
-        story.findings([Finding::new(finding::list::NOT_URL).about(host.as_str())]);
+        story.findings([Finding::new(finding::policy::NOT_URL).about(host.as_str())]);
     }
 }
 

@@ -48,7 +48,7 @@ impl Tables {
             domains: Table::new("domains")
                 .columns(Domains::COLUMNS)
                 .probe("record_", record::COLUMNS, |row| Some(&row.judged.record))
-                .probe("policy_", policy::COLUMNS, |row| row.judged.policy.as_ref())
+                .probe("policy_", policy::COLUMNS, |row| row.judged.policy.as_deref())
                 .probe("mx_", mx::COLUMNS, |row| row.judged.mx.as_ref())
                 .probe("tlsrpt_", tlsrpt::COLUMNS, |row| row.judged.tlsrpt.as_ref()),
             findings: Table::new("findings").columns(Found::COLUMNS),

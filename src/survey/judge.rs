@@ -22,7 +22,7 @@ pub struct Judged {
     /// The record.
     pub record: record::Judged,
     /// The policy, where it was asked for.
-    pub policy: Option<policy::Judged>,
+    pub policy: Option<Box<policy::Judged>>,
     /// The MX records, where they were asked for.
     pub mx: Option<mx::Judged>,
     /// The TLS reporting record, where it was asked for.
@@ -39,21 +39,21 @@ pub struct Judged {
 #[must_use]
 pub fn judge(survey: Survey, domain: &Domain) -> Judged {
     let record = record::judge(survey.record);
-    let policy = survey.policy.map(policy::judge);
+    let policy = survey.policy.map(|seen| Box::new(policy::judge(*seen)));
     let mut mx = survey.mx.map(|seen| mx::judge(seen, domain));
     let tlsrpt = survey.tlsrpt.map(tlsrpt::judge);
 
     let mut findings = record.findings.clone();
-    findings.extend(policy_findings(record.view, policy.as_ref()));
+    findings.extend(policy_findings(record.view, policy.as_deref()));
     // Only a policy that the record announces binds anybody (RFC 8461 3.1).
     let binding =
-        policy.as_ref().and_then(policy::Judged::usable).filter(|_| matches!(record.view, RecordView::Usable));
+        policy.as_deref().and_then(policy::Judged::usable).filter(|_| matches!(record.view, RecordView::Usable));
     let covered = mx.as_mut().map(|mx| {
         findings.extend(mx.findings.iter().cloned());
         binding.map(|policy| cover(policy, mx, &mut findings)).unwrap_or_default()
     });
     findings.extend(tlsrpt.iter().flat_map(|tlsrpt| tlsrpt.findings.iter().cloned()));
-    findings.extend(delegation_split(&record, policy.as_ref()));
+    findings.extend(delegation_split(&record, policy.as_deref()));
     if let Some(policy) = binding.filter(|policy| policy.mode != Mode::None) {
         findings.extend(without_reports(tlsrpt.as_ref()));
         findings.extend(without_mail(policy, mx.as_ref()));
@@ -62,13 +62,13 @@ pub fn judge(survey: Survey, domain: &Domain) -> Judged {
     let decision = if survey.panicked {
         Decision { outcome: Outcome::Unknown, code: Some(finding::sts::PANIC) }
     } else {
-        let view = policy.as_ref().map_or(PolicyView::NotAsked, policy::Judged::view);
+        let view = policy.as_deref().map_or(PolicyView::NotAsked, policy::Judged::view);
         sender::decide(record.view, view, mx_view(mx.as_ref(), covered.as_deref()))
     };
     let failures = if survey.panicked {
         vec![Failure::new(finding::sts::PANIC)]
     } else {
-        failures(&record, policy.as_ref(), mx.as_ref(), tlsrpt.as_ref())
+        failures(&record, policy.as_deref(), mx.as_ref(), tlsrpt.as_ref())
     };
     Judged {
         observed_at: survey.observed_at,

@@ -56,8 +56,8 @@ pub struct Survey {
     pub attempts: u8,
     /// The record.
     pub record: record::Seen,
-    /// The policy, where it was asked for.
-    pub policy: Option<policy::Seen>,
+    /// The policy, where it was asked for. Boxed: nearly every survey has none, and thousands wait in queues.
+    pub policy: Option<Box<policy::Seen>>,
     /// The MX records, where they were asked for.
     pub mx: Option<mx::Seen>,
     /// The TLS reporting record, where it was asked for.
@@ -195,7 +195,7 @@ impl Surveyor {
                     record.see_elsewhere(resolver, domain).await;
                 }
             },
-            async { if wanted && policy { Some(policy::see(resolver, client, domain).await) } else { None } },
+            async { if wanted && policy { Some(Box::new(policy::see(resolver, client, domain).await)) } else { None } },
             async { if wanted && mx { Some(mx::see(resolver, domain).await) } else { None } },
             async { if wanted && tlsrpt { Some(tlsrpt::see(resolver, domain).await) } else { None } },
         );

@@ -19,5 +19,4 @@ codes! { List:
     NO_COLUMN = "list.no_column", REJECT, "DESIGN.md", None, "the line has no such column", "";
     ZONE_SYNTAX = "list.zone_syntax", REJECT, "RFC 1035 5", None, "the line is no line of a zone file", "";
     MAPPED = "list.mapped", NOTE, "UTS 46", None, "the name was mapped from compatibility characters to another spelling", "";
-    NOT_URL = "name.not_url", FATAL, "RFC 5891", None, "the policy host's name is no lawful host name in a URL", "";
 }

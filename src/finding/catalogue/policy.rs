@@ -6,6 +6,7 @@ codes! { Policy:
     HOST_NONE = "policy.host_none", FATAL, "RFC 8461 3.3", FETCH, "the policy host has no address", "give mta-sts.<domain> an address";
     HOST_DANGLING = "policy.host_dangling", FATAL, "RFC 8461 8.2", FETCH, "the policy host is an alias of a name that does not exist: a take-over risk", "remove the CNAME, or restore its target";
     HOST_DELEGATED = "policy.host_delegated", NOTE, "RFC 8461 8.2", None, "the policy host is an alias: the policy is served by another party", "";
+    NOT_URL = "name.not_url", FATAL, "RFC 5891, RFC 8461 3.3", FETCH, "the policy host's name is no lawful host name in a URL", "";
     EMPTY = "policy.empty", FATAL, "RFC 8461 3.2", INVALID, "the policy is empty", "serve the policy text";
     UTF8 = "policy.utf8", FATAL, "RFC 8461 3.2", INVALID, "the policy is not UTF-8", "save the file as UTF-8";
     HTML = "policy.html", FATAL, "RFC 8461 3.2", INVALID, "the policy is an HTML page", "serve the policy as plain text";
