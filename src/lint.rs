@@ -14,6 +14,7 @@ use crate::name::HostName;
 use crate::sts::pattern::{self, Pattern};
 use crate::sts::serve::BODY_MAX;
 use crate::sts::{policy, record};
+use crate::text::shown_json;
 use crate::tlsrpt;
 
 /// What was made of one input.
@@ -148,8 +149,8 @@ pub fn answer(line: &[u8]) -> String {
     let answer =
         serde_json::from_slice(line).map_err(|error| format!("not JSON: {error}")).and_then(|value| ask(&value));
     match answer {
-        Ok(answer) => answer.to_json().to_string(),
-        Err(error) => json!({ "error": error }).to_string(),
+        Ok(answer) => shown_json(&answer.to_json().to_string()),
+        Err(error) => shown_json(&json!({ "error": error }).to_string()),
     }
 }
 

@@ -39,15 +39,46 @@ pub fn excerpt(bytes: &[u8]) -> String {
 pub fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let active = c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
-        if active {
+        if is_active(c) {
             let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
         } else {
             out.push(c);
         }
     }
     out
+}
+
+/// JSON text made safe in the same way: what acts on a terminal stands as `\uXXXX`, which means the same to a parser.
+#[must_use]
+pub fn shown_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_active(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Whether a character does something to what shows it.
+fn is_active(c: char) -> bool {
+    // C0, DEL and C1; Arabic letter mark; zero-width and directional marks; separators, embeddings and overrides;
+    // isolates and other invisible operators; byte order mark; interlinear annotation; tags.
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 #[cfg(test)]
@@ -65,6 +96,14 @@ mod tests {
     fn nothing_active_is_shown() {
         assert_eq!(shown("a\u{1b}[31mb\u{9b}\u{202e}c\n"), "a\\u{1b}[31mb\\u{9b}\\u{202e}c\\u{a}");
         assert_eq!(shown("grüße"), "grüße");
+    }
+
+    #[test]
+    fn json_means_the_same_after_it_was_made_safe() {
+        let value = serde_json::json!({"a": "\u{1b}]0;x\u{7}\u{9b}\u{202e}\u{e0041}ü\n"});
+        let safe = shown_json(&value.to_string());
+        assert!(!safe.chars().any(is_active), "{safe}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).ok(), Some(value));
     }
 
     #[test]

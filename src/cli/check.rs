@@ -18,6 +18,7 @@ use crate::scan::Tables;
 use crate::sts::sender::Outcome;
 use crate::survey::{Body, Certificate, Depth, Domains, Judged, Questions, Survey, Surveyor, judge};
 use crate::target::Target;
+use crate::text::shown_json;
 
 /// Domains in one call: more than that is a scan.
 const DOMAINS_MAX: usize = 100;
@@ -57,7 +58,7 @@ pub async fn run(args: CheckArgs) -> Result<u8, Error> {
         status = status.max(exit_status(&judged));
         let row = Domains { target, judged };
         if args.json {
-            output::print(&format!("{}\n", facts(&row)))?;
+            output::print(&format!("{}\n", shown_json(&facts(&row).to_string())))?;
         } else {
             output::print(&page::page(&row, output::colour()))?;
         }

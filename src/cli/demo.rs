@@ -36,7 +36,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "DIR", default_value = "demo")]
     out: PathBuf,
     /// How progress is shown, on standard error
-    #[arg(long, value_name = "MODE", default_value = "auto")]
+    #[arg(long, value_name = "MODE", default_value = "auto", value_parser = ["auto", "bar", "plain", "json", "none"])]
     progress: String,
 }
 

@@ -85,7 +85,7 @@ pub fn run(args: LintArgs) -> Result<u8, Error> {
         Some(What::Match { host, patterns, json }) => (lint::matching(&patterns, &host), json),
         None => return Err(Error::Usage("lint what? record, policy, tlsrpt, match, or --jsonl".into())),
     };
-    output::print(&if json { answer.to_json().to_string() + "\n" } else { explain(&answer) })?;
+    output::print(&if json { text::shown_json(&answer.to_json().to_string()) + "\n" } else { explain(&answer) })?;
     Ok(u8::from(!answer.effective_ok))
 }
 

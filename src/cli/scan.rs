@@ -11,7 +11,6 @@ use crate::error::Error;
 use crate::list::{Column, Format, Order, PrepareOptions, Source};
 use crate::net::NetConfig;
 use crate::progress::Mode;
-use crate::scan::stop::Listener;
 use crate::scan::{self, Job};
 
 /// Domains in discovery at a time, unless `--concurrency` says otherwise: what one recursive resolver takes without
@@ -163,6 +162,5 @@ pub async fn run(args: ScanArgs) -> Result<u8, Error> {
 /// # Errors
 /// See [`scan::run`].
 pub(crate) async fn scan(args: &ScanArgs) -> Result<scan::Report, Error> {
-    let signals = Listener::start()?;
-    scan::run(args.job()?, signals.watch()).await
+    scan::run(args.job()?).await
 }

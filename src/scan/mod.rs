@@ -12,7 +12,7 @@
 
 mod crew;
 mod judging;
-pub mod stop;
+mod stop;
 mod summary;
 mod tables;
 
@@ -36,7 +36,7 @@ use crate::net::https::Client;
 use crate::progress::{Meter, Mode, Progress};
 use crate::scan::crew::Done;
 use crate::scan::judging::Judge;
-use crate::scan::stop::Stop;
+use crate::scan::stop::{Listener, Stop};
 use crate::store::{self, BatchSender, Dataset, ListInfo, ScanInfo, Vantage, Versions, Writer};
 use crate::survey::{Questions, Rejected, Surveyor};
 use crate::target::Target;
@@ -89,7 +89,7 @@ pub struct Report {
 /// # Errors
 /// By exit status: 65 where the input is damaged, 73 where the dataset cannot be created, 74 where it cannot be written,
 /// 75 where no resolver answers, 130 and 143 after a signal, 70 for a fault of ours.
-pub async fn run(job: Job, stop: watch::Receiver<Stop>) -> Result<Report, Error> {
+pub async fn run(job: Job) -> Result<Report, Error> {
     let started_at = Timestamp::now();
     let mut random = [0_u8; 4];
     getrandom::fill(&mut random).map_err(|error| Error::Internal(format!("no randomness: {error}")))?;
@@ -98,7 +98,7 @@ pub async fn run(job: Job, stop: watch::Receiver<Stop>) -> Result<Report, Error>
     let tables = Arc::new(Tables::new());
     let writer = Writer::start(tables.part_writers(&dataset)?, store::QUEUE)?;
 
-    let surveyed = surveyed(&job, &dataset, started_at, &tables, writer.sender(), stop).await;
+    let surveyed = surveyed(&job, &dataset, started_at, &tables, writer.sender()).await;
     // What was finished is stored, whatever ended the scan; and where the disk ended it, the disk's error is the reason.
     let parts = writer.finish()?;
     let (mut summary, prepared) = surveyed?;
@@ -120,11 +120,13 @@ async fn surveyed(
     started_at: Timestamp,
     tables: &Arc<Tables>,
     batches: BatchSender,
-    stop: watch::Receiver<Stop>,
 ) -> Result<(Summary, Prepared), Error> {
-    // A damaged list is refused here, before the first packet.
+    // A damaged list is refused here, before the first packet. Until then a signal simply ends the process: nothing was
+    // asked, and nothing is lost.
     let prepared = prepare(job, dataset, tables, &batches)?;
     dataset.write_scan_info(&info(job, dataset.scan_id(), started_at, &prepared))?;
+    let signals = Listener::start()?;
+    let stop = signals.watch();
     let resolver = Resolver::new(&job.net)?;
     if let Err(failure) = resolver.preflight().await {
         resolver.close().await;

@@ -13,7 +13,7 @@ const SIGTERM: i32 = 15;
 
 /// Whether a scan is to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub(super) enum Stop {
     /// Go on.
     No,
     /// Take nothing new, and finish what is in flight. The signal's number.
@@ -25,7 +25,7 @@ pub enum Stop {
 impl Stop {
     /// The signal, if one came.
     #[must_use]
-    pub fn signal(self) -> Option<i32> {
+    pub(super) fn signal(self) -> Option<i32> {
         match self {
             Self::No => None,
             Self::Drain(number) | Self::Now(number) => Some(number),
@@ -34,7 +34,7 @@ impl Stop {
 }
 
 /// Listens for the signals until it is dropped.
-pub struct Listener {
+pub(super) struct Listener {
     stop: watch::Receiver<Stop>,
     task: JoinHandle<()>,
 }
@@ -44,7 +44,7 @@ impl Listener {
     ///
     /// # Errors
     /// Where the signals cannot be caught.
-    pub fn start() -> Result<Self, Error> {
+    pub(super) fn start() -> Result<Self, Error> {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::io("cannot listen for SIGINT"))?;
         let mut terminate = signal(SignalKind::terminate()).map_err(Error::io("cannot listen for SIGTERM"))?;
         let (sender, stop) = watch::channel(Stop::No);
@@ -67,7 +67,7 @@ impl Listener {
 
     /// What to watch.
     #[must_use]
-    pub fn watch(&self) -> watch::Receiver<Stop> {
+    pub(super) fn watch(&self) -> watch::Receiver<Stop> {
         self.stop.clone()
     }
 }
