@@ -5,10 +5,11 @@
 mod nginx;
 mod openssl;
 mod unbound;
+mod whole;
 
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a server may take to listen.
@@ -21,6 +22,13 @@ impl Process {
     /// Starts a program that stays in the foreground.
     pub(crate) fn start(command: &mut Command) -> Self {
         Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// Starts a program that stays in the foreground, and gives what it prints; its complaints go where ours go.
+    pub(crate) fn start_heard(command: &mut Command) -> (Self, ChildStdout) {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let output = child.stdout.take().unwrap();
+        (Self(child), output)
     }
 
     /// Whether it still runs.

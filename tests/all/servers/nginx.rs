@@ -23,6 +23,18 @@ struct Site<'a> {
     location: &'a str,
 }
 
+/// The configuration around some servers: one process in the foreground, with all its files in one directory.
+pub(super) fn around(directory: &Path, servers: &str) -> String {
+    let at = directory.display();
+    format!(
+        "daemon off; master_process off; pid {at}/pid; error_log {at}/error.log;\n\
+         events {{ worker_connections 64; }}\n\
+         http {{ access_log off; client_body_temp_path {at}/body; proxy_temp_path {at}/proxy;\n\
+         fastcgi_temp_path {at}/fastcgi; uwsgi_temp_path {at}/uwsgi; scgi_temp_path {at}/scgi;\n\
+         {servers} }}\n"
+    )
+}
+
 fn configuration(directory: &Path, sites: &[(Site<'_>, u16)]) -> String {
     let at = directory.display();
     let servers: String = sites
@@ -37,13 +49,7 @@ fn configuration(directory: &Path, sites: &[(Site<'_>, u16)]) -> String {
             )
         })
         .collect();
-    format!(
-        "daemon off; master_process off; pid {at}/pid; error_log {at}/error.log;\n\
-         events {{ worker_connections 64; }}\n\
-         http {{ access_log off; client_body_temp_path {at}/body; proxy_temp_path {at}/proxy;\n\
-         fastcgi_temp_path {at}/fastcgi; uwsgi_temp_path {at}/uwsgi; scgi_temp_path {at}/scgi;\n\
-         {servers} }}\n"
-    )
+    around(directory, &servers)
 }
 
 fn start<'a>(program: &Path, sites: Vec<Site<'a>>) -> (Nginx, Vec<(Site<'a>, u16)>) {

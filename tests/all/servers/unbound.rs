@@ -20,9 +20,9 @@ const ATTEMPTS: usize = 3;
 /// A string of 255 times `x`; eight of them make a record that no datagram of 1,232 bytes holds.
 const LONG: usize = 8;
 
-fn zone() -> String {
+fn zone() -> Zone {
     let long = vec![format!("\"{}\"", "x".repeat(255)); LONG].join(" ");
-    format!(
+    let text = format!(
         r#"$ORIGIN zone.test.
 $TTL 300
 @ SOA ns hostmaster 1 3600 600 86400 60
@@ -46,22 +46,27 @@ loop2 CNAME loop
 branch DNAME tree
 _mta-sts.tree TXT "moved"
 "#
-    )
+    );
+    ("zone.test", text)
 }
 
-/// An unbound that knows one zone and nothing else, and the nsd that serves it.
-struct Servers {
-    upstream: Upstream,
+/// A zone: its name and its file.
+pub(super) type Zone = (&'static str, String);
+
+/// An unbound that knows some zones and nothing else, and the nsd that serves them.
+pub(super) struct Servers {
+    pub(super) upstream: Upstream,
     _processes: Vec<Process>,
     _folder: tempfile::TempDir,
 }
 
 impl Servers {
-    /// Starts both and waits until they answer; `None` where they are not installed.
-    async fn start() -> Option<Self> {
+    /// Starts both and waits until they have text at a name; `None` where they are not installed.
+    pub(super) async fn start(zones: &[Zone], text_at: &str) -> Option<Self> {
         let programs = [program("nsd")?, program("unbound")?];
+        let text_at = HostName::parse(text_at).unwrap();
         for _ in 0..ATTEMPTS {
-            if let Some(servers) = Self::attempt(&programs).await {
+            if let Some(servers) = Self::attempt(&programs, zones, &text_at).await {
                 return Some(servers);
             }
         }
@@ -69,13 +74,17 @@ impl Servers {
     }
 
     /// `None` where one of the two ended by itself: another process may have taken its port in the meantime.
-    async fn attempt(programs: &[PathBuf; 2]) -> Option<Self> {
+    async fn attempt(programs: &[PathBuf; 2], zones: &[Zone], text_at: &HostName) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
         let (nsd_port, unbound_port) = (free_port(), free_port());
-        fs::write(at.join("zone"), zone()).unwrap();
-        let configurations =
-            [("nsd.conf", nsd_conf(at, nsd_port)), ("unbound.conf", unbound_conf(at, unbound_port, nsd_port))];
+        for (name, text) in zones {
+            fs::write(at.join(format!("{name}.zone")), text).unwrap();
+        }
+        let configurations = [
+            ("nsd.conf", nsd_conf(at, nsd_port, zones)),
+            ("unbound.conf", unbound_conf(at, unbound_port, nsd_port, zones)),
+        ];
         let mut processes = Vec::new();
         for (program, (name, text)) in programs.iter().zip(configurations) {
             fs::write(at.join(name), text).unwrap();
@@ -85,7 +94,7 @@ impl Servers {
         let start = Instant::now();
         loop {
             let resolver = resolver(upstream.clone());
-            let answer = resolver.txt(&host("one")).await;
+            let answer = resolver.txt(text_at).await;
             resolver.close().await;
             if matches!(answer.lookup, Lookup::Found(_)) {
                 return Some(Self { upstream, _processes: processes, _folder: folder });
@@ -99,8 +108,10 @@ impl Servers {
     }
 }
 
-fn nsd_conf(at: &Path, port: u16) -> String {
+fn nsd_conf(at: &Path, port: u16, zones: &[Zone]) -> String {
     let at = at.display();
+    let zones: String =
+        zones.iter().map(|(name, _)| format!("zone:\n  name: \"{name}\"\n  zonefile: \"{name}.zone\"\n")).collect();
     format!(
         r#"server:
   ip-address: 127.0.0.1@{port}
@@ -115,15 +126,16 @@ fn nsd_conf(at: &Path, port: u16) -> String {
   xfrdir: "{at}"
 remote-control:
   control-enable: no
-zone:
-  name: "zone.test"
-  zonefile: "zone"
-"#
+{zones}"#
     )
 }
 
-fn unbound_conf(at: &Path, port: u16, nsd: u16) -> String {
+fn unbound_conf(at: &Path, port: u16, nsd: u16, zones: &[Zone]) -> String {
     let at = at.display();
+    let stubs: String = zones
+        .iter()
+        .map(|(name, _)| format!("stub-zone:\n  name: \"{name}\"\n  stub-addr: 127.0.0.1@{nsd}\n"))
+        .collect();
     format!(
         r#"server:
   interface: 127.0.0.1@{port}
@@ -140,10 +152,7 @@ fn unbound_conf(at: &Path, port: u16, nsd: u16) -> String {
   local-zone: "test." nodefault
 remote-control:
   control-enable: no
-stub-zone:
-  name: "zone.test"
-  stub-addr: 127.0.0.1@{nsd}
-forward-zone:
+{stubs}forward-zone:
   name: "."
   forward-addr: 127.0.0.1@{nsd}
 "#
@@ -169,7 +178,7 @@ fn verdict<T>(answer: &Answer<T>) -> String {
 
 #[tokio::test]
 async fn verdicts_hold_with_a_real_resolver() {
-    let Some(servers) = Servers::start().await else { return };
+    let Some(servers) = Servers::start(&[zone()], "one.zone.test").await else { return };
     let resolver = resolver(servers.upstream.clone());
     resolver.preflight().await.unwrap();
     for (label, wanted, aliases) in [
@@ -214,7 +223,7 @@ async fn verdicts_hold_with_a_real_resolver() {
 
 #[tokio::test]
 async fn a_long_record_comes_over_tcp_from_a_real_resolver() {
-    let Some(servers) = Servers::start().await else { return };
+    let Some(servers) = Servers::start(&[zone()], "one.zone.test").await else { return };
     let resolver = resolver(servers.upstream.clone());
     let answer = resolver.txt(&host("long")).await;
     let Lookup::Found(set) = &answer.lookup else { panic!("{answer:?}") };
