@@ -105,7 +105,7 @@ pub enum Via {
 }
 
 /// A TXT record: its character-strings joined (RFC 8461 3.1, RFC 7208 3.3), at most [`TXT_KEPT`] bytes of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Txt {
     /// The joined text, cut to [`TXT_KEPT`].
     pub bytes: Vec<u8>,

@@ -39,9 +39,14 @@ impl Resolver {
         Ok(Self { servers: Arc::new(Servers::new(config)?), time: config.timeouts.dns })
     }
 
-    /// The TXT records at a name.
+    /// The TXT records at a name, by their bytes: a resolver may turn a set round from answer to answer (RFC 1034 3.6), and
+    /// two looks at a domain that did not change must see the same.
     pub async fn txt(&self, name: &HostName) -> Answer<Txt> {
-        self.look_up(name, RecordType::TXT, records::txt).await
+        let mut answer = self.look_up(name, RecordType::TXT, records::txt).await;
+        if let Lookup::Found(set) = &mut answer.lookup {
+            set.records.sort();
+        }
+        answer
     }
 
     /// The MX records of a name, by preference and then by host.

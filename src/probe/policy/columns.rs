@@ -123,9 +123,10 @@ pub static COLUMNS: &[Column<Judged>] = &[
     },
     Column {
         name: "addresses",
-        sentence: "All addresses of the policy host, version 4 first.",
+        sentence: "All addresses of the policy host, sorted, version 4 first.",
         cell: Cell::Texts(|r| {
-            let all = r.seen.addresses.as_ref()?.all();
+            let mut all = r.seen.addresses.as_ref()?.all();
+            all.sort();
             (!all.is_empty()).then(|| all.iter().map(|address| Cow::Owned(address.to_string())).collect())
         }),
     },

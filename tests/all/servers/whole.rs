@@ -41,14 +41,12 @@ const OF_THE_NETWORK: &[&str] = &[
 ];
 /// Columns that tell of an error page, which each server words as it likes.
 const OF_THE_PAGE: &[&str] = &["policy_body_sha256", "policy_body_bytes"];
-/// Lists without an order: unbound turns sets of records round, as a resolver may (RFC 1034 3.6).
-const SETS: &[&str] = &["record_raw"];
 
 /// What is compared of a finding.
 const FINDING: [&str; 6] = ["domain", "code", "severity", "subject", "result_type", "detail"];
 
-/// Findings that name certificates, ports, alerts, or the place of a record in a set: codes by their beginning.
-const OF_THE_SERVER: &[&str] = &["cert.", "tcp.", "tls.", "record.spf"];
+/// Findings that name certificates, ports or alerts: codes by their beginning.
+const OF_THE_SERVER: &[&str] = &["cert.", "tcp.", "tls."];
 
 type Row = BTreeMap<String, Field>;
 
@@ -120,10 +118,7 @@ fn compare(real: &Scan, lab: &Scan, differences: &mut String) {
         let has_policy = kind.site.is_some_and(|site| matches!(site.content, Content::Policy(_)));
         for (name, seen) in real {
             let free = OF_THE_NETWORK.contains(&name.as_str()) || (!has_policy && OF_THE_PAGE.contains(&name.as_str()));
-            let same = match SETS.contains(&name.as_str()) {
-                true => sorted(seen) == sorted(&lab[name]),
-                false => *seen == lab[name],
-            };
+            let same = *seen == lab[name];
             if !free && !same {
                 writeln!(differences, "{}: {name}: real {seen}, lab {}", kind.label, lab[name]).unwrap();
             }
@@ -156,12 +151,6 @@ fn texts(field: &Field) -> Vec<String> {
             .collect(),
         _ => Vec::new(),
     }
-}
-
-fn sorted(field: &Field) -> Vec<String> {
-    let mut texts = texts(field);
-    texts.sort();
-    texts
 }
 
 /// A network that can be scanned, and what serves it.
