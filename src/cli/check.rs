@@ -16,7 +16,7 @@ use crate::net::dns::Resolver;
 use crate::net::https::Client;
 use crate::scan::Tables;
 use crate::sts::sender::Outcome;
-use crate::survey::{Body, Certificate, Depth, Domains, Judged, Questions, Survey, Surveyor, judge};
+use crate::survey::{Body, Certificate, Depth, Domains, Judged, Questions, Survey, Surveyor};
 use crate::target::Target;
 use crate::text::shown_json;
 
@@ -54,9 +54,9 @@ pub async fn run(args: CheckArgs) -> Result<u8, Error> {
     let surveyor = Arc::new(Surveyor::new(resolver, Client::new(&config), questions));
     let mut status = 0;
     for target in targets {
-        let judged = survey(&surveyor, &target.domain).await;
-        status = status.max(exit_status(&judged));
-        let row = Domains { target, judged };
+        let survey = survey(&surveyor, &target.domain).await;
+        let row = Domains::new(target, survey);
+        status = status.max(exit_status(&row.judged));
         if args.json {
             output::print(&format!("{}\n", shown_json(&facts(&row).to_string())))?;
         } else {
@@ -77,19 +77,19 @@ fn target(seq: usize, text: &str) -> Result<Target, Error> {
         domain: named.domain,
         rank: None,
         line: i64::try_from(seq + 1).unwrap_or(i64::MAX),
-        original: None,
+        original: named.original,
         mapped: named.mapped,
         duplicates: 0,
     })
 }
 
-async fn survey(surveyor: &Surveyor, domain: &Domain) -> Judged {
+async fn survey(surveyor: &Surveyor, domain: &Domain) -> Survey {
     let discovered = surveyor.discover(domain).await;
     let mut survey: Survey = surveyor.survey(domain, discovered).await;
     if survey.failed() {
         surveyor.again(domain, &mut survey).await;
     }
-    judge(survey, domain)
+    survey
 }
 
 /// 0 where all is well or nothing is announced, 1 where it is broken, 75 where we could not see.

@@ -4,6 +4,7 @@ mod compare;
 mod rows;
 
 use std::fmt::Write as _;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use crate::cli::scan::{ScanArgs, scan};
 use crate::error::Error;
 use crate::lab::{self, Lab, LabOptions, Population, Truth, World};
 use crate::scan::Report;
+use crate::text::shown;
 use compare::Comparison;
 
 /// Seconds for one DNS question of the lab: on loopback an answer that takes longer will not come.
@@ -59,6 +61,11 @@ pub async fn run(args: DemoArgs) -> Result<u8, Error> {
         args.size.max(worlds.len()),
         worlds.len()
     ))?;
+    let mut args = args;
+    if args.out.is_relative() {
+        // So that no name of a directory looks like an option.
+        args.out = Path::new(".").join(args.out);
+    }
     let population = Population::new(worlds, args.size, args.seed);
     let lab = Lab::start(population, LabOptions::default()).await?;
     let result = scans(&args, &lab).await;
@@ -68,14 +75,17 @@ pub async fn run(args: DemoArgs) -> Result<u8, Error> {
 
 async fn scans(args: &DemoArgs, lab: &Lab) -> Result<u8, Error> {
     let folder = args.out.join("lab");
-    std::fs::create_dir_all(&folder).map_err(|source| Error::Create { path: folder.clone(), source })?;
+    // As private as the dataset around it.
+    let mut private = std::fs::DirBuilder::new();
+    private.recursive(true).mode(0o700);
+    private.create(&folder).map_err(|source| Error::Create { path: folder.clone(), source })?;
     let everything: Vec<(&str, &Truth)> = members(lab).map(|(domain, world)| (domain, &world.truth)).collect();
     let same = one(args, lab, &folder, "list.csv", &[], &everything).await?;
     // What only a deep scan finds: policies that nothing announces, records in the wrong place.
     let hidden: Vec<(&str, &Truth)> =
         members(lab).filter_map(|(domain, world)| Some((domain, world.deep.as_ref()?))).collect();
     let deep = hidden.is_empty() || one(args, lab, &folder, "deep.csv", &["--deep"], &hidden).await?;
-    output::print(&format!("The dataset is in {}.\n", args.out.display()))?;
+    output::print(&format!("The dataset is in {}.\n", shown(&args.out.display().to_string())))?;
     Ok(u8::from(!(same && deep)))
 }
 
@@ -101,7 +111,7 @@ async fn one(
     });
     std::fs::write(&list, text).map_err(|source| Error::Create { path: list.clone(), source })?;
     let line = command_line(args, lab, folder, &list, options)?;
-    output::print(&format!("\n$ {}\n\n", line.join(" ")))?;
+    output::print(&format!("\n$ {}\n\n", shown(&line.join(" "))))?;
 
     let started = Instant::now();
     let parsed = ScanLine::try_parse_from(line.iter().skip(1)).map_err(|error| Error::Internal(error.to_string()))?;

@@ -12,6 +12,7 @@ use crate::list::{Column, Format, Order, PrepareOptions, Source};
 use crate::net::NetConfig;
 use crate::progress::Mode;
 use crate::scan::{self, Job};
+use crate::text::shown;
 
 /// Domains in discovery at a time, unless `--concurrency` says otherwise: what one recursive resolver takes without
 /// trouble.
@@ -52,7 +53,7 @@ struct ReadingArgs {
     /// Column of a CSV that holds the domain: its name, or its number from 1
     #[arg(long, value_name = "COLUMN")]
     column: Option<String>,
-    /// Take only the first N lines that are domains
+    /// Take only the first N lines that should hold a name
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
     /// Order in which domains are asked: shuffled, so that no operator is hit in one burst, or input
@@ -86,6 +87,9 @@ fn word<T: Copy>(words: &[(&str, T)], text: &str) -> Result<T, String> {
 
 impl ScanArgs {
     fn job(&self) -> Result<Job, Error> {
+        if self.lists.iter().filter(|list| list.as_os_str() == "-").count() > 1 {
+            return Err(Error::Usage("standard input (-) can be read only once".to_owned()));
+        }
         let net = self.net.config()?;
         let reading = &self.reading;
         let mut prepare = PrepareOptions {
@@ -124,6 +128,7 @@ impl ScanArgs {
             "limit": self.reading.limit,
             "order": self.reading.order.word(),
             "seed": self.reading.seed,
+            "max_input": self.reading.max_input,
             "concurrency": self.concurrency,
             "rate": net.rate,
             "per_host": net.per_host,
@@ -151,7 +156,7 @@ pub async fn run(args: ScanArgs) -> Result<u8, Error> {
     output::complain(&format!(
         "scan {} is complete in {}\n{}",
         report.scan_id,
-        args.out.display(),
+        shown(&args.out.display().to_string()),
         report.summary.page()
     ));
     Ok(0)

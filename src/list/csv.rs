@@ -49,7 +49,8 @@ impl Layout {
         let by_header = NAME_HEADERS.iter().find_map(|name| called(name));
         let name = match column {
             Some(Column::Name(name)) => called(&name.to_ascii_lowercase())?,
-            Some(Column::Number(number)) => number - 1,
+            // A column that no sampled line has is a mistake of the command line, not of the lines.
+            Some(Column::Number(number)) => rows.iter().any(|row| row.len() >= *number).then(|| number - 1)?,
             None => by_header.or_else(|| by_content(&rows))?,
         };
         // A header is told by a name that it gives, or by words where the other lines hold domains.

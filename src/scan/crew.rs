@@ -7,12 +7,13 @@
 //!
 //! Every channel is bounded: where the next stage is full, a stage takes nothing new.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
 
 use crate::discover::Discovered;
 use crate::progress::Meter;
@@ -25,6 +26,9 @@ const WAITING_MAX: usize = 8_192;
 
 /// How long a survey waits before what failed is asked again: long enough for a passing overload to pass.
 const PAUSE: Duration = Duration::from_secs(3);
+
+/// How long what is in flight may take after the first signal (HOSTILE.md 146).
+const DRAIN: Duration = Duration::from_secs(10);
 
 /// Domains in discovery when a scan begins. With every answer one more is taken, up to the concurrency: a burst would
 /// overflow the queue of a resolver that has nothing cached yet.
@@ -80,6 +84,7 @@ pub(super) async fn discover(
     let mut tasks: Tasks<Discovered> = Tasks::new();
     let mut window = SLOW_START.min(concurrency);
     let mut open = true;
+    let mut end = None;
     while open || !tasks.set.is_empty() {
         tokio::select! {
             Some(ended) = tasks.set.join_next_with_id() => {
@@ -109,11 +114,20 @@ pub(super) async fn discover(
                 Stop::Drain(_) => {
                     open = false;
                     targets.close();
+                    end = Some(Instant::now() + DRAIN);
                 }
                 Stop::Now(_) => return tasks.drop_all().await,
             },
+            () = at(end) => return tasks.drop_all().await,
         }
     }
+}
+
+/// A survey that waits for its second attempt.
+struct Waiting {
+    due: Instant,
+    target: Target,
+    survey: Survey,
 }
 
 /// Asks everything else of what discovery passes on, at most `concurrency` at a time; what failed is asked again later.
@@ -126,44 +140,68 @@ pub(super) async fn survey(
     mut stop: watch::Receiver<Stop>,
 ) {
     let mut tasks: Tasks<Survey> = Tasks::new();
-    let places = Arc::new(Semaphore::new(concurrency));
+    // All wait equally long, so the first is always the next.
+    let mut waiting: VecDeque<Waiting> = VecDeque::new();
     let mut open = true;
-    while open || !tasks.set.is_empty() {
+    let mut end = None;
+    while open || !tasks.set.is_empty() || !waiting.is_empty() {
+        let room = tasks.set.len() < concurrency;
+        let due = waiting.front().map(|first| first.due);
         tokio::select! {
             Some(ended) = tasks.set.join_next_with_id() => {
                 let sent = match tasks.settle(ended) {
                     None => true,
+                    Some((target, Some(survey))) if survey.attempts == 1 && survey.failed() && end.is_none() => {
+                        waiting.push_back(Waiting { due: Instant::now() + PAUSE, target, survey });
+                        true
+                    }
                     Some((target, seen)) => done.send((target, seen.unwrap_or_else(Survey::panicked))).await.is_ok(),
                 };
                 if !sent {
                     return tasks.drop_all().await;
                 }
             }
-            next = odd.recv(), if open && tasks.set.len() < concurrency + WAITING_MAX => match next {
+            () = at(due), if room => {
+                if let Some(Waiting { target, mut survey, .. }) = waiting.pop_front() {
+                    let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
+                    tasks.spawn(target, async move {
+                        surveyor.again(&domain, &mut survey).await;
+                        survey
+                    });
+                }
+            }
+            next = odd.recv(), if open && room && waiting.len() < WAITING_MAX => match next {
                 Some((target, discovered)) => {
                     if discovered.record.announced() {
                         meter.announced(1);
                     }
-                    let domain = target.domain.clone();
-                    let (surveyor, places) = (Arc::clone(&surveyor), Arc::clone(&places));
-                    tasks.spawn(target, async move {
-                        let mut place = places.acquire().await;
-                        let mut survey = surveyor.survey(&domain, discovered).await;
-                        if survey.failed() {
-                            drop(place);
-                            tokio::time::sleep(PAUSE).await;
-                            place = places.acquire().await;
-                            surveyor.again(&domain, &mut survey).await;
-                        }
-                        drop(place);
-                        survey
-                    });
+                    let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
+                    tasks.spawn(target, async move { surveyor.survey(&domain, discovered).await });
                 }
                 None => open = false,
             },
-            Ok(()) = stop.changed() => if let Stop::Now(_) = *stop.borrow_and_update() {
-                return tasks.drop_all().await;
+            Ok(()) = stop.changed() => match *stop.borrow_and_update() {
+                Stop::No => {}
+                Stop::Drain(_) => end = Some(Instant::now() + DRAIN),
+                Stop::Now(_) => return tasks.drop_all().await,
             },
+            () = at(end) => return tasks.drop_all().await,
         }
+        // There is no time for second attempts any more: what was seen counts.
+        if end.is_some() {
+            for Waiting { target, survey, .. } in waiting.drain(..) {
+                if done.send((target, survey)).await.is_err() {
+                    return tasks.drop_all().await;
+                }
+            }
+        }
+    }
+}
+
+/// Waits until a time; for ever where there is none.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }

@@ -9,15 +9,14 @@ use tokio::sync::mpsc;
 
 use crate::cert;
 use crate::error::Error;
-use crate::finding::{self, Finding};
+use crate::finding::Finding;
 use crate::probe::policy::body_sha256;
 use crate::progress::Meter;
 use crate::scan::crew::Done;
 use crate::scan::summary::Summary;
 use crate::scan::tables::{Tables, Which};
 use crate::store::BatchSender;
-use crate::survey::{Body, Certificate, Domains, Found, Survey, judge};
-use crate::target::Target;
+use crate::survey::{Body, Certificate, Domains, Found};
 
 /// Surveys that are judged at a time: enough to keep all cores busy and columns cheap, about a megabyte. Larger ones cost
 /// memory: what one thread allocates and another frees stays with the allocator, once for each thread of the pool.
@@ -66,7 +65,7 @@ impl Judge {
 
     /// One batch. Returns how many of its rows have a failure.
     fn judge(&mut self, batch: Vec<Done>, meter: &Meter) -> Result<usize, Error> {
-        let rows: Vec<Domains> = batch.into_par_iter().map(|(target, survey)| row(target, survey)).collect();
+        let rows: Vec<Domains> = batch.into_par_iter().map(|(target, survey)| Domains::new(target, survey)).collect();
         let failed = rows.iter().filter(|row| !row.judged.failures.is_empty()).count();
         for row in &rows {
             self.summary.count(row);
@@ -106,16 +105,6 @@ impl Judge {
         }
         (bodies, certificates)
     }
-}
-
-/// The row of a target. That the list may have meant another domain (HOSTILE.md 11) stands first among its findings.
-fn row(target: Target, survey: Survey) -> Domains {
-    let mut judged = judge(survey, &target.domain);
-    if target.mapped {
-        let original = target.original.as_deref().unwrap_or_default();
-        judged.findings.insert(0, Finding::new(finding::list::MAPPED).with("original", original));
-    }
-    Domains { target, judged }
 }
 
 fn found(row: &Domains) -> Vec<Found> {

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 
 use crate::cert::RootStore;
@@ -33,6 +34,7 @@ use crate::list::{self, PrepareOptions, Prepared, Source};
 use crate::net::NetConfig;
 use crate::net::dns::Resolver;
 use crate::net::https::Client;
+use crate::probe::policy::hex;
 use crate::progress::{Meter, Mode, Progress};
 use crate::scan::crew::Done;
 use crate::scan::judging::Judge;
@@ -98,10 +100,19 @@ pub async fn run(job: Job) -> Result<Report, Error> {
     let tables = Arc::new(Tables::new());
     let writer = Writer::start(tables.part_writers(&dataset)?, store::QUEUE)?;
 
-    let surveyed = surveyed(&job, &dataset, started_at, &tables, writer.sender()).await;
+    let (prepared, resolver) = match begin(&job, &dataset, started_at, &tables, &writer.sender()).await {
+        Ok(begun) => begun,
+        // Nothing was asked, so nothing is worth keeping. Where the disk is the reason, the writer knows it better.
+        Err(error) => {
+            let finished = writer.finish();
+            dataset.discard(&Tables::NAMES);
+            return Err(finished.err().unwrap_or(error));
+        }
+    };
+    let surveyed = surveyed(&job, &prepared, resolver, Judge::new(scan_id.clone(), tables, writer.sender())).await;
     // What was finished is stored, whatever ended the scan; and where the disk ended it, the disk's error is the reason.
     let parts = writer.finish()?;
-    let (mut summary, prepared) = surveyed?;
+    let mut summary = surveyed?;
     summary.lines = prepared.lines;
     summary.rejects = prepared.rejects;
     summary.duplicates = prepared.duplicates;
@@ -114,40 +125,44 @@ pub async fn run(job: Job) -> Result<Report, Error> {
     Ok(Report { scan_id, summary })
 }
 
-async fn surveyed(
+/// Everything before the first domain is asked for. A damaged list is refused here, before the first packet; until the
+/// scan itself begins, a signal simply ends the process: there is nothing to drain.
+async fn begin(
     job: &Job,
     dataset: &Dataset,
     started_at: Timestamp,
-    tables: &Arc<Tables>,
-    batches: BatchSender,
-) -> Result<(Summary, Prepared), Error> {
-    // A damaged list is refused here, before the first packet. Until then a signal simply ends the process: nothing was
-    // asked, and nothing is lost.
-    let prepared = prepare(job, dataset, tables, &batches)?;
+    tables: &Tables,
+    batches: &BatchSender,
+) -> Result<(Prepared, Resolver), Error> {
+    let prepared = prepare(job, dataset, tables, batches)?;
     dataset.write_scan_info(&info(job, dataset.scan_id(), started_at, &prepared))?;
+    let resolver = Resolver::new(&job.net)?;
+    match resolver.preflight().await {
+        Ok(()) => Ok((prepared, resolver)),
+        Err(failure) => {
+            resolver.close().await;
+            let asked: Vec<String> = job.net.upstreams.iter().map(ToString::to_string).collect();
+            Err(Error::Unavailable(format!("the resolver does not answer ({}): {}", asked.join(", "), failure.code)))
+        }
+    }
+}
+
+/// The scan itself, from the first question to the last row.
+async fn surveyed(job: &Job, prepared: &Prepared, resolver: Resolver, judge: Judge) -> Result<Summary, Error> {
     let signals = Listener::start()?;
     let stop = signals.watch();
-    let resolver = Resolver::new(&job.net)?;
-    if let Err(failure) = resolver.preflight().await {
-        resolver.close().await;
-        let asked: Vec<String> = job.net.upstreams.iter().map(ToString::to_string).collect();
-        return Err(Error::Unavailable(format!(
-            "the resolver does not answer ({}): {}",
-            asked.join(", "),
-            failure.code
-        )));
-    }
     let surveyor = Arc::new(Surveyor::new(resolver, Client::new(&job.net), job.questions));
     let progress = Progress::start(job.progress, u64::try_from(prepared.rows).ok())?;
-    let judge = Judge::new(dataset.scan_id().to_owned(), Arc::clone(tables), batches);
-    let summary = asked(job, &prepared, &surveyor, judge, &progress.meter(), stop.clone()).await;
+    let summary = asked(job, prepared, &surveyor, judge, &progress.meter(), stop.clone()).await;
     progress.finish();
     if let Ok(surveyor) = Arc::try_unwrap(surveyor) {
         surveyor.into_resolver().close().await;
     }
+    let summary = summary?;
     match stop.borrow().signal() {
-        Some(number) => Err(Error::Signal(number)),
-        None => Ok((summary?, prepared)),
+        // A signal that came when everything was asked already has stopped nothing.
+        Some(number) if summary.rows < prepared.rows => Err(Error::Signal(number)),
+        _ => Ok(summary),
     }
 }
 
@@ -231,7 +246,12 @@ fn info(job: &Job, scan_id: &str, started_at: Timestamp, prepared: &Prepared) ->
 
 fn roots_version(store: &RootStore) -> String {
     let source = if store.name == "mozilla" { MOZILLA } else { "file" };
-    format!("{source}, {} roots", store.anchors.len())
+    let mut digest = Sha256::new();
+    for anchor in &store.anchors.roots {
+        digest.update(&anchor.subject);
+        digest.update(&anchor.subject_public_key_info);
+    }
+    format!("{source}, {} roots, SHA-256 of their names and keys {}", store.anchors.len(), hex(&digest.finalize()))
 }
 
 /// The name of this machine, as the kernel has it; empty where it has none to give.

@@ -58,6 +58,9 @@ impl Tables {
         }
     }
 
+    /// The names of the tables, in the order of [`Which`].
+    pub const NAMES: [&'static str; 5] = ["domains", "findings", "policies", "certificates", "rejects"];
+
     /// A part writer for each table, in the order of [`Which`].
     ///
     /// # Errors

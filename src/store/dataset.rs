@@ -116,6 +116,20 @@ impl Dataset {
         Ok(manifest)
     }
 
+    /// Takes back a scan that asked nobody anything: removes what it made, and nothing else. What cannot be removed stays,
+    /// as a scan without a manifest.
+    pub fn discard(self, tables: &[&str]) {
+        for table in tables {
+            let partition = self.directory.join(table).join(format!("scan={}", self.scan_id));
+            let _ = fs::remove_dir_all(partition);
+            // Only an empty directory can be removed so: other scans keep theirs.
+            let _ = fs::remove_dir(self.directory.join(table));
+        }
+        let _ = fs::remove_dir_all(self.scan_directory());
+        let _ = fs::remove_dir(self.directory.join(SCANS));
+        let _ = fs::remove_dir(&self.directory);
+    }
+
     /// The directory of the scan itself, for `scan.json`, the manifest and the prepared list.
     #[must_use]
     pub fn scan_directory(&self) -> PathBuf {

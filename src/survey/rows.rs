@@ -5,10 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cert::{self, Facts};
 use crate::column::{Cell, Column};
-use crate::finding::{Code, Finding, Reading};
+use crate::finding::{self, Code, Finding, Reading};
 use crate::probe::policy::{body_sha256, hex};
 use crate::sts::policy::{self, Policy};
-use crate::survey::Judged;
+use crate::survey::{Judged, Survey, judge};
 use crate::target::Target;
 
 /// A row of `domains`: one accepted input line.
@@ -74,6 +74,18 @@ fn code_texts<'a>(codes: Vec<Code>) -> Option<Vec<Cow<'a, str>>> {
 }
 
 impl Domains {
+    /// The row of a target: the judgement on its survey. That the line may have meant another domain (HOSTILE.md 11)
+    /// stands first among its findings.
+    #[must_use]
+    pub fn new(target: Target, survey: Survey) -> Self {
+        let mut judged = judge(survey, &target.domain);
+        if target.mapped {
+            let original = target.original.as_deref().unwrap_or_default();
+            judged.findings.insert(0, Finding::new(finding::list::MAPPED).with("original", original));
+        }
+        Self { target, judged }
+    }
+
     /// The columns that are no probe's.
     pub const COLUMNS: &'static [Column<Self>] = &[
         Column {

@@ -17,8 +17,9 @@ use crate::failure::Failure;
 use crate::name::HostName;
 use crate::net::NetConfig;
 
-/// How long a preflight may take: enough for a resolver on the other side of the world that lost a datagram or two.
-const PREFLIGHT: Duration = Duration::from_secs(3);
+/// How long a preflight may take: two seconds a datagram, which a resolver on the other side of the world with an empty
+/// cache keeps too.
+const PREFLIGHT: Duration = Duration::from_secs(6);
 
 /// Asks resolvers. Clones share sockets, connections and rate.
 #[derive(Clone)]
