@@ -109,7 +109,7 @@ pub fn tlsrpt<T: AsRef<[u8]>>(texts: &[T]) -> Answer {
 
 /// Judges whether the mx of a policy cover an MX host (RFC 8461 4.1).
 ///
-/// Strictly right is a host that is a domain and patterns that are all lawful; usable, a host that is a domain and one
+/// Strictly right is a host that is a domain and patterns that are all lawful; usable, a host that DNS can carry and one
 /// pattern that can be used. Without any pattern neither holds.
 #[must_use]
 pub fn matching<T: AsRef<str>>(patterns: &[T], host: &str) -> Answer {
@@ -120,7 +120,7 @@ pub fn matching<T: AsRef<str>>(patterns: &[T], host: &str) -> Answer {
         usable.extend(pattern);
         findings.extend(wrong.into_iter().map(|finding| finding.with("pattern", index)));
     }
-    let name = mail_host(host).map_err(|finding| findings.push(finding)).ok();
+    let name = mail_host(host, &mut findings);
     let lawful = findings.iter().all(|finding| finding.severity() < Severity::Violation);
     let effective_ok = name.is_some() && !usable.is_empty();
     let matched = name.is_some_and(|name| usable.iter().any(|pattern| pattern.covers(&name)));
@@ -133,14 +133,19 @@ pub fn matching<T: AsRef<str>>(patterns: &[T], host: &str) -> Answer {
     }
 }
 
-/// The host, if it is a domain as RFC 5321 has it. One final dot is no part of the comparison (RFC 8461 4.1).
-fn mail_host(host: &str) -> Result<HostName, Finding> {
+/// The host as the name that is compared, if DNS can carry it and it is no address. One that is no domain as RFC 5321
+/// has it, as with an underscore, is compared all the same, as the survey does.
+fn mail_host(host: &str, findings: &mut Vec<Finding>) -> Option<HostName> {
     let bare = host.strip_suffix('.').unwrap_or(host);
-    let code = if pattern::is_address(bare) { mx::ADDRESS } else { mx::NAME };
-    match HostName::parse(bare) {
-        Ok(name) if pattern::is_domain(bare) => Ok(name),
-        _ => Err(Finding::new(code).about(host)),
+    if pattern::is_address(bare) {
+        findings.push(Finding::new(mx::ADDRESS).about(host));
+        return None;
     }
+    let name = HostName::parse(host).ok();
+    if !pattern::is_domain(bare) {
+        findings.push(Finding::new(mx::NAME).about(host));
+    }
+    name
 }
 
 /// Answers one line of `lint --jsonl` with one JSON object, without line end. Whatever the line is, there is an answer.
