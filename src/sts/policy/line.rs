@@ -148,14 +148,9 @@ mod tests {
 
     #[test]
     fn numbers() {
-        for (text, at, expected) in [
-            ("x", 0, 1),
-            ("a\nx", 2, 2),
-            ("a\r\nx", 3, 2),
-            ("a\rx", 2, 2),
-            ("a\r\r\n\n\u{fffd}", 5, 4),
-            ("a\nb", 1, 1),
-        ] {
+        for (text, at, expected) in
+            [("x", 0, 1), ("a\nx", 2, 2), ("a\r\nx", 3, 2), ("a\rx", 2, 2), ("a\r\r\n\n\u{fffd}", 5, 4), ("a\nb", 1, 1)]
+        {
             assert_eq!(number(text, at), expected, "{text:?}");
         }
     }
