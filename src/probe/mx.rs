@@ -144,7 +144,7 @@ fn exchanges(records: &[Mx], findings: &mut Vec<Finding>) -> Vec<Exchange> {
         findings.push(Finding::new(finding::mx::MANY).with("records", named.len()));
     }
     let exchange = |mx: &Mx| {
-        let name = HostName::parse(&mx.host).ok();
+        let name = HostName::parse(&mx.host).ok().filter(|_| !pattern::is_address(&mx.host));
         if let Some(code) = fault(&mx.host, name.as_ref()) {
             findings.push(Finding::new(code).about(mx.host.as_str()));
         }
