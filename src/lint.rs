@@ -1,4 +1,11 @@
 //! Lint: bytes judged without a network, one JSON object a line in, one a line out (DESIGN.md, "The command line").
+//!
+//! An object has a `kind` and what that kind reads; a member that is null counts as absent:
+//!
+//! - `record`, `tlsrpt`: `input`, the TXT records: a list of them, or one. A record is a string, or a list of its
+//!   character-strings. Or `input_base64`, the same in base64, for records that are no UTF-8.
+//! - `policy`: `input`, the body as a string, or `input_base64`, its bytes.
+//! - `match`: `patterns`, a list of strings, and `host`.
 
 mod lines;
 
@@ -178,30 +185,45 @@ fn ask(value: &Value) -> Result<Answer, String> {
     }
 }
 
-/// `input` as TXT records: a list, or a single record; a record is a string, or a list of its character-strings.
-fn texts(object: &Map<String, Value>) -> Result<Vec<String>, String> {
-    let joined = |record: &Value| match record {
-        Value::String(text) => Some(text.clone()),
-        Value::Array(strings) => strings.iter().map(Value::as_str).collect::<Option<String>>(),
-        _ => None,
-    };
-    match object.get("input") {
-        Some(Value::Array(records)) => records
-            .iter()
-            .map(joined)
-            .collect::<Option<_>>()
-            .ok_or_else(|| "a record is neither a string nor a list of strings".into()),
-        Some(Value::String(text)) => Ok(vec![text.clone()]),
-        _ => Err("input is neither a list of records nor a string".into()),
+/// A member of the object. Null counts as absent.
+fn member<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    object.get(name).filter(|value| !value.is_null())
+}
+
+/// The input, and how a string of it becomes bytes.
+type Input<'a> = (&'a Value, fn(&str) -> Result<Vec<u8>, String>);
+
+/// `input`, or `input_base64`: one of them is there.
+fn input(object: &Map<String, Value>) -> Result<Input<'_>, String> {
+    match (member(object, "input"), member(object, "input_base64")) {
+        (Some(value), None) => Ok((value, |text| Ok(text.as_bytes().to_vec()))),
+        (None, Some(value)) => {
+            Ok((value, |text| STANDARD.decode(text).map_err(|error| format!("input_base64: {error}"))))
+        }
+        (Some(_), Some(_)) => Err("both input and input_base64 are there".into()),
+        (None, None) => Err("neither input nor input_base64 is there".into()),
     }
 }
 
-/// `input` or `input_base64` as a policy body.
-fn body(object: &Map<String, Value>) -> Result<Vec<u8>, String> {
-    match (object.get("input"), object.get("input_base64")) {
-        (Some(Value::String(text)), None) => Ok(text.clone().into_bytes()),
-        (None, Some(Value::String(text))) => STANDARD.decode(text).map_err(|error| format!("input_base64: {error}")),
-        (Some(_), Some(_)) => Err("both input and input_base64 are there".into()),
-        _ => Err("neither input nor input_base64 is a string".into()),
+/// The input as TXT records: a list, or a single record; a record is a string, or a list of its character-strings.
+fn texts(object: &Map<String, Value>) -> Result<Vec<Vec<u8>>, String> {
+    let (value, bytes) = input(object)?;
+    let string = |value: &Value| bytes(value.as_str().ok_or("a record is neither a string nor a list of strings")?);
+    let record = |record: &Value| match record {
+        Value::Array(strings) => {
+            strings.iter().map(string).collect::<Result<Vec<_>, _>>().map(|strings| strings.concat())
+        }
+        _ => string(record),
+    };
+    match value {
+        Value::Array(records) => records.iter().map(record).collect(),
+        Value::String(_) => Ok(vec![record(value)?]),
+        _ => Err("the input is neither a list of records nor a string".into()),
     }
+}
+
+/// The input as a policy body.
+fn body(object: &Map<String, Value>) -> Result<Vec<u8>, String> {
+    let (value, bytes) = input(object)?;
+    bytes(value.as_str().ok_or("the input is no string")?)
 }
