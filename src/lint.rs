@@ -1,4 +1,11 @@
 //! Lint: bytes judged without a network, one JSON object a line in, one a line out (DESIGN.md, "The command line").
+//!
+//! An object has a `kind` and what that kind reads; a member that is null counts as absent:
+//!
+//! - `record`, `tlsrpt`: `input`, the TXT records: a list of them, or one. A record is a string, or a list of its
+//!   character-strings. Or `input_base64`, the same in base64, for records that are no UTF-8.
+//! - `policy`: `input`, the body as a string, or `input_base64`, its bytes.
+//! - `match`: `patterns`, a list of strings, and `host`.
 
 mod lines;
 
@@ -109,7 +116,7 @@ pub fn tlsrpt<T: AsRef<[u8]>>(texts: &[T]) -> Answer {
 
 /// Judges whether the mx of a policy cover an MX host (RFC 8461 4.1).
 ///
-/// Strictly right is a host that is a domain and patterns that are all lawful; usable, a host that is a domain and one
+/// Strictly right is a host that is a domain and patterns that are all lawful; usable, a host that DNS can carry and one
 /// pattern that can be used. Without any pattern neither holds.
 #[must_use]
 pub fn matching<T: AsRef<str>>(patterns: &[T], host: &str) -> Answer {
@@ -120,7 +127,7 @@ pub fn matching<T: AsRef<str>>(patterns: &[T], host: &str) -> Answer {
         usable.extend(pattern);
         findings.extend(wrong.into_iter().map(|finding| finding.with("pattern", index)));
     }
-    let name = mail_host(host).map_err(|finding| findings.push(finding)).ok();
+    let name = mail_host(host, &mut findings);
     let lawful = findings.iter().all(|finding| finding.severity() < Severity::Violation);
     let effective_ok = name.is_some() && !usable.is_empty();
     let matched = name.is_some_and(|name| usable.iter().any(|pattern| pattern.covers(&name)));
@@ -133,14 +140,19 @@ pub fn matching<T: AsRef<str>>(patterns: &[T], host: &str) -> Answer {
     }
 }
 
-/// The host, if it is a domain as RFC 5321 has it. One final dot is no part of the comparison (RFC 8461 4.1).
-fn mail_host(host: &str) -> Result<HostName, Finding> {
+/// The host as the name that is compared, if DNS can carry it and it is no address. One that is no domain as RFC 5321
+/// has it, as with an underscore, is compared all the same, as the survey does.
+fn mail_host(host: &str, findings: &mut Vec<Finding>) -> Option<HostName> {
     let bare = host.strip_suffix('.').unwrap_or(host);
-    let code = if pattern::is_address(bare) { mx::ADDRESS } else { mx::NAME };
-    match HostName::parse(bare) {
-        Ok(name) if pattern::is_domain(bare) => Ok(name),
-        _ => Err(Finding::new(code).about(host)),
+    if pattern::is_address(bare) {
+        findings.push(Finding::new(mx::ADDRESS).about(host));
+        return None;
     }
+    let name = HostName::parse(host).ok();
+    if !pattern::is_domain(bare) {
+        findings.push(Finding::new(mx::NAME).about(host));
+    }
+    name
 }
 
 /// Answers one line of `lint --jsonl` with one JSON object, without line end. Whatever the line is, there is an answer.
@@ -173,30 +185,45 @@ fn ask(value: &Value) -> Result<Answer, String> {
     }
 }
 
-/// `input` as TXT records: a list, or a single record; a record is a string, or a list of its character-strings.
-fn texts(object: &Map<String, Value>) -> Result<Vec<String>, String> {
-    let joined = |record: &Value| match record {
-        Value::String(text) => Some(text.clone()),
-        Value::Array(strings) => strings.iter().map(Value::as_str).collect::<Option<String>>(),
-        _ => None,
-    };
-    match object.get("input") {
-        Some(Value::Array(records)) => records
-            .iter()
-            .map(joined)
-            .collect::<Option<_>>()
-            .ok_or_else(|| "a record is neither a string nor a list of strings".into()),
-        Some(Value::String(text)) => Ok(vec![text.clone()]),
-        _ => Err("input is neither a list of records nor a string".into()),
+/// A member of the object. Null counts as absent.
+fn member<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    object.get(name).filter(|value| !value.is_null())
+}
+
+/// The input, and how a string of it becomes bytes.
+type Input<'a> = (&'a Value, fn(&str) -> Result<Vec<u8>, String>);
+
+/// `input`, or `input_base64`: one of them is there.
+fn input(object: &Map<String, Value>) -> Result<Input<'_>, String> {
+    match (member(object, "input"), member(object, "input_base64")) {
+        (Some(value), None) => Ok((value, |text| Ok(text.as_bytes().to_vec()))),
+        (None, Some(value)) => {
+            Ok((value, |text| STANDARD.decode(text).map_err(|error| format!("input_base64: {error}"))))
+        }
+        (Some(_), Some(_)) => Err("both input and input_base64 are there".into()),
+        (None, None) => Err("neither input nor input_base64 is there".into()),
     }
 }
 
-/// `input` or `input_base64` as a policy body.
-fn body(object: &Map<String, Value>) -> Result<Vec<u8>, String> {
-    match (object.get("input"), object.get("input_base64")) {
-        (Some(Value::String(text)), None) => Ok(text.clone().into_bytes()),
-        (None, Some(Value::String(text))) => STANDARD.decode(text).map_err(|error| format!("input_base64: {error}")),
-        (Some(_), Some(_)) => Err("both input and input_base64 are there".into()),
-        _ => Err("neither input nor input_base64 is a string".into()),
+/// The input as TXT records: a list, or a single record; a record is a string, or a list of its character-strings.
+fn texts(object: &Map<String, Value>) -> Result<Vec<Vec<u8>>, String> {
+    let (value, bytes) = input(object)?;
+    let string = |value: &Value| bytes(value.as_str().ok_or("a record is neither a string nor a list of strings")?);
+    let record = |record: &Value| match record {
+        Value::Array(strings) => {
+            strings.iter().map(string).collect::<Result<Vec<_>, _>>().map(|strings| strings.concat())
+        }
+        _ => string(record),
+    };
+    match value {
+        Value::Array(records) => records.iter().map(record).collect(),
+        Value::String(_) => Ok(vec![record(value)?]),
+        _ => Err("the input is neither a list of records nor a string".into()),
     }
+}
+
+/// The input as a policy body.
+fn body(object: &Map<String, Value>) -> Result<Vec<u8>, String> {
+    let (value, bytes) = input(object)?;
+    bytes(value.as_str().ok_or("the input is no string")?)
 }

@@ -1,5 +1,7 @@
 //! The TLS reporting record (RFC 8460 3): selected among the texts at its name, read by both readings.
 
+use std::net::Ipv6Addr;
+
 use crate::finding::{Code, Gather, Reading, tlsrpt};
 use crate::sts::txt::{self, Codes, Family, Field, Names};
 use crate::text;
@@ -101,26 +103,65 @@ fn fault(uri: &[u8]) -> Option<Code> {
     rest.contains(&b'!').then_some(tlsrpt::RUA_UNENCODED)
 }
 
-/// Whether an address stands behind `mailto:` (RFC 6068 2), in front of a query if there is one.
+/// Whether an address stands behind `mailto:` (RFC 6068 2), in front of a query if there is one. There are no brackets.
 fn is_mailbox(rest: &[u8]) -> bool {
     let address = rest.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
     let parts: Vec<&[u8]> = address.split(|byte| *byte == b'@').collect();
-    matches!(parts[..], [local, domain] if !local.is_empty() && !domain.is_empty())
+    matches!(parts[..], [local, domain] if !local.is_empty() && !domain.is_empty()) && !has_bracket(rest)
 }
 
 /// Whether `//` and a host stand behind `https:` (RFC 9110 4.2.2: an empty host is invalid).
 fn has_host(rest: &[u8]) -> bool {
     let Some(rest) = rest.strip_prefix(b"//") else { return false };
-    let authority = rest.split(|byte| matches!(byte, b'/' | b'?' | b'#')).next().unwrap_or_default();
-    let host = authority.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
-    !host.is_empty() && !host.starts_with(b":")
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    is_authority(&rest[..end]) && !has_bracket(&rest[end..])
 }
 
-/// Whether all characters are those of a URI, and every `%` is followed by two hexadecimal digits (RFC 3986 2).
+/// `[ userinfo "@" ] host [ ":" *DIGIT ]` (RFC 3986 3.2), the characters aside, with a host that is not empty.
+fn is_authority(authority: &[u8]) -> bool {
+    let find = |text: &[u8], byte: u8| text.iter().position(|other| *other == byte);
+    let at = find(authority, b'@');
+    let (user, rest) = at.map_or((&b""[..], authority), |at| (&authority[..at], &authority[at + 1..]));
+    let (host_is_lawful, port) = if let Some(literal) = rest.strip_prefix(b"[") {
+        let Some(close) = find(literal, b']') else { return false };
+        (is_ip_literal(&literal[..close]), &literal[close + 1..])
+    } else {
+        let (host, port) = rest.split_at(find(rest, b':').unwrap_or(rest.len()));
+        (!host.is_empty() && !has_bracket(host) && !host.contains(&b'@'), port)
+    };
+    let port_is_lawful = match port {
+        [] => true,
+        [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    !has_bracket(user) && host_is_lawful && port_is_lawful
+}
+
+/// `IPv6address / IPvFuture`, `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )` (RFC 3986 3.2.2).
+fn is_ip_literal(literal: &[u8]) -> bool {
+    let Ok(literal) = str::from_utf8(literal) else { return false };
+    let future = literal.strip_prefix(['v', 'V']).and_then(|future| future.split_once('.'));
+    let address = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:".contains(&byte);
+    literal.parse::<Ipv6Addr>().is_ok()
+        || future.is_some_and(|(version, text)| {
+            let versioned = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_hexdigit());
+            versioned && !text.is_empty() && text.bytes().all(address)
+        })
+}
+
+/// Brackets stand around an IP literal and nowhere else in a URI (RFC 3986 3.2.2).
+fn has_bracket(text: &[u8]) -> bool {
+    text.iter().any(|byte| matches!(byte, b'[' | b']'))
+}
+
+/// Whether all characters are those of a URI, every `%` is followed by two hexadecimal digits, and there is one fragment
+/// at most (RFC 3986 2, 3.5).
 fn is_uri(rest: &[u8]) -> bool {
     let lawful = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(byte);
     let encoded = |at: usize| rest.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
-    rest.iter().all(lawful) && (0..rest.len()).filter(|at| rest[*at] == b'%').all(encoded)
+    rest.iter().all(lawful)
+        && (0..rest.len()).filter(|at| rest[*at] == b'%').all(encoded)
+        && rest.iter().filter(|byte| **byte == b'#').count() <= 1
 }
 
 /// The record among the versioned TXT records.
@@ -167,6 +208,15 @@ mod tests {
             ("HTTPS://example.com:8443/a?b=c#d", None),
             ("https://user@example.com/", None),
             ("https://[2001:db8::1]/", None),
+            ("https://[2001:db8::1]:8443", None),
+            ("https://user:x@[::ffff:192.0.2.1]:/", None),
+            ("https://[v1.a:b]/", None),
+            ("https://example.com:/", None),
+            ("https://example.com:0443?a=/?:@#?/:@", None),
+            ("https://a:b:c@example.com/", None),
+            ("https://example.com/@a@b:c", None),
+            ("https://ex%41mple.com/", None),
+            ("mailto:tls@example.com?subject=a@b#x", None),
             ("", Some(tlsrpt::RUA_EMPTY)),
             ("tls@example.com", Some(tlsrpt::RUA_SCHEME)),
             ("http://example.com/", Some(tlsrpt::RUA_SCHEME)),
@@ -187,6 +237,40 @@ mod tests {
             ("https:example.com", Some(tlsrpt::RUA_SYNTAX)),
             ("https:///path", Some(tlsrpt::RUA_SYNTAX)),
             ("https://:443/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://example.com:x/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://example.com:80a/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://example.com:80:81/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://2001:db8::1/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://a@b@example.com/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://a@b@[::1]/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://user@/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://@:443/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://[]/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://[example.com]/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://[192.0.2.1]/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://[2001:db8::1/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://[2001:db8::1]a/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://[2001:db8::1]@b/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://[2001:db8::1]:x/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://[::1%25eth0]/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://[v.a]/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://[v1.]/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://[vg.a]/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://a[::1]/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://2001:db8::1]/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://[a]@example.com/", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://example.com/[a]", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://example.com/?a[]=b", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://example.com/#a]", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://example.com/#a#b", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://example.com##", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://[", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://]/", Some(tlsrpt::RUA_SYNTAX)),
+            ("mailto:a@[192.0.2.1]", Some(tlsrpt::RUA_SYNTAX)),
+            ("mailto:[a]@example.com", Some(tlsrpt::RUA_SYNTAX)),
+            ("mailto:a@example.com?x[]=y", Some(tlsrpt::RUA_SYNTAX)),
+            ("mailto:a@example.com#b#c", Some(tlsrpt::RUA_SYNTAX)),
+            ("https://[v1.a!b]/", Some(tlsrpt::RUA_UNENCODED)),
             ("mailto:a@example.com!10m", Some(tlsrpt::RUA_UNENCODED)),
             ("https://example.com/a!b", Some(tlsrpt::RUA_UNENCODED)),
         ] {

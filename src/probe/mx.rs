@@ -1,7 +1,6 @@
 //! The probe of the mail exchangers: MX look-up, implicit MX, null MX (RFC 5321 5.1, RFC 7505).
 
 use std::borrow::Cow;
-use std::net::Ipv4Addr;
 
 use crate::column::{Cell, Column, Field, FieldKind, Value};
 use crate::failure::Failure;
@@ -9,6 +8,7 @@ use crate::finding::{self, Code, Finding};
 use crate::name::{Domain, HostName};
 use crate::net::dns::{Addresses, Answer, Lookup, Mx, Resolver};
 use crate::probe;
+use crate::sts::pattern;
 
 /// MX records that are kept of one domain: the largest real sets have a few dozen.
 pub const MX_KEPT: usize = 100;
@@ -144,7 +144,7 @@ fn exchanges(records: &[Mx], findings: &mut Vec<Finding>) -> Vec<Exchange> {
         findings.push(Finding::new(finding::mx::MANY).with("records", named.len()));
     }
     let exchange = |mx: &Mx| {
-        let name = HostName::parse(&mx.host).ok();
+        let name = HostName::parse(&mx.host).ok().filter(|_| !pattern::is_address(&mx.host));
         if let Some(code) = fault(&mx.host, name.as_ref()) {
             findings.push(Finding::new(code).about(mx.host.as_str()));
         }
@@ -156,18 +156,15 @@ fn exchanges(records: &[Mx], findings: &mut Vec<Finding>) -> Vec<Exchange> {
 /// What is wrong with the host that an MX record names.
 fn fault(host: &str, name: Option<&HostName>) -> Option<Code> {
     // RFC 5321 5.1, RFC 1035 3.3.9: an exchange is a host name, never an address.
-    if host.parse::<Ipv4Addr>().is_ok() || host.starts_with('[') {
+    if pattern::is_address(host) {
         return Some(finding::mx::ADDRESS);
     }
     // RFC 6761 6.3: localhost is whoever asks.
     if host == "localhost" || host.ends_with(".localhost") {
         return Some(finding::mx::LOCALHOST);
     }
-    match name {
-        // RFC 5321 2.3.5: letters, digits and hyphens.
-        Some(name) if !name.as_str().contains('_') => None,
-        _ => Some(finding::mx::NAME),
-    }
+    // RFC 5321 2.3.5, 4.1.2: letters, digits and hyphens.
+    (!name.is_some_and(|name| pattern::is_domain(name.as_str()))).then_some(finding::mx::NAME)
 }
 
 impl Judged {

@@ -149,7 +149,7 @@ fn testing(mx: MxView<'_>) -> Decision {
 /// tried in order of preference, so the domain is deliverable while one usable host remains.
 fn enforce(mx: MxView<'_>) -> Decision {
     match mx {
-        MxView::Hosts(covered) if !covered.contains(&true) => {
+        MxView::Hosts(covered) if !covered.is_empty() && !covered.contains(&true) => {
             Decision::by(Outcome::EnforceRefused, finding::mx::NONE_COVERED)
         }
         MxView::Failed(code) => Decision::by(Outcome::Unknown, code),
@@ -159,19 +159,21 @@ fn enforce(mx: MxView<'_>) -> Decision {
     }
 }
 
-/// Whether each MX host is covered by a pattern of the policy (RFC 8461 4.1), and what is wrong with that.
+/// Whether each MX host is covered by a pattern of the policy (RFC 8461 4.1), and what is wrong with that. A host is the
+/// text of its MX record with the name that it is, if it is one: what is no name is covered by nothing.
 #[must_use]
-pub fn coverage(policy: &Policy, hosts: &[HostName]) -> (Vec<bool>, Vec<Finding>) {
+pub fn coverage(policy: &Policy, hosts: &[(&str, Option<&HostName>)]) -> (Vec<bool>, Vec<Finding>) {
     // RFC 8461 5: under none the patterns bind nobody.
     if policy.mode == Mode::None {
         return (Vec::new(), Vec::new());
     }
-    let covered: Vec<bool> = hosts.iter().map(|host| policy.mx.iter().any(|pattern| pattern.covers(host))).collect();
+    let is_covered = |name: &HostName| policy.mx.iter().any(|pattern| pattern.covers(name));
+    let covered: Vec<bool> = hosts.iter().map(|(_, name)| name.is_some_and(is_covered)).collect();
     let mut findings: Vec<Finding> = hosts
         .iter()
         .zip(&covered)
         .filter(|(_, covered)| !**covered)
-        .map(|(host, _)| Finding::new(finding::mx::UNCOVERED).about(host.as_str()))
+        .map(|((host, _), _)| Finding::new(finding::mx::UNCOVERED).about(*host))
         .collect();
     if !hosts.is_empty() && !covered.contains(&true) {
         findings.push(Finding::new(finding::mx::NONE_COVERED).with("mode", policy.mode.word()));
@@ -266,8 +268,9 @@ mod tests {
 
     #[test]
     fn uncovered_hosts_are_named_one_by_one() {
-        let hosts = ["a.mail.example", "mx.example", "a.b.mail.example", "mail.example"]
+        let names = ["a.mail.example", "mx.example", "a.b.mail.example", "mail.example"]
             .map(|host| HostName::parse(host).expect("the table's names are lawful"));
+        let hosts = names.each_ref().map(|name| (name.as_str(), Some(name)));
         let (covered, findings) = coverage(&policy("enforce"), &hosts);
         assert_eq!(covered, [true, true, false, false]);
         let named: Vec<_> = findings.iter().map(|f| (f.code.as_str(), f.subject.as_str())).collect();
@@ -275,5 +278,44 @@ mod tests {
         let (_, findings) = coverage(&policy("testing"), &hosts[2..]);
         assert_eq!(findings.last().map(|f| f.code.as_str()), Some("mx.none_covered"));
         assert!(coverage(&policy("none"), &hosts).1.is_empty());
+    }
+
+    /// Hosts, whether each is covered, and the findings: code and subject.
+    type Row<'a> = (&'a [(&'a str, Option<&'a HostName>)], &'a [bool], &'a [&'a str]);
+
+    #[test]
+    fn what_decides_on_coverage_is_always_found() {
+        let names = ["mx.example", "mail.example"].map(|host| HostName::parse(host).expect("lawful"));
+        let [good, other] = names.each_ref().map(|name| (name.as_str(), Some(name)));
+        let no_name = ("mail server.mail.example", None);
+        let table: &[Row<'_>] = &[
+            (&[], &[], &[]),
+            (&[good], &[true], &[]),
+            (&[good, no_name], &[true, false], &["mx.uncovered mail server.mail.example"]),
+            (&[no_name], &[false], &["mx.uncovered mail server.mail.example", "mx.none_covered "]),
+            (
+                &[no_name, other],
+                &[false, false],
+                &["mx.uncovered mail server.mail.example", "mx.uncovered mail.example", "mx.none_covered "],
+            ),
+            (
+                &[no_name, good, other],
+                &[false, true, false],
+                &["mx.uncovered mail server.mail.example", "mx.uncovered mail.example"],
+            ),
+        ];
+        for mode in ["enforce", "testing"] {
+            let policy = policy(mode);
+            for (hosts, expected, found) in table {
+                let (covered, findings) = coverage(&policy, hosts);
+                let named: Vec<_> = findings.iter().map(|f| format!("{} {}", f.code, f.subject)).collect();
+                assert_eq!(covered, *expected, "{hosts:?}");
+                assert_eq!(named, *found, "{hosts:?}");
+                let code = decide(RecordView::Usable, PolicyView::Usable(&policy), MxView::Hosts(&covered)).code;
+                if let Some(code) = code.filter(|code| code.as_str().starts_with("mx.")) {
+                    assert!(findings.iter().any(|finding| finding.code == code), "{code} under {mode}");
+                }
+            }
+        }
     }
 }

@@ -71,13 +71,28 @@ fn media_type(headers: &[Vec<u8>]) -> Option<Finding> {
     (!plain || !charsets_fit).then(|| Finding::new(http::CONTENT_TYPE).with("value", text::excerpt(header)))
 }
 
-/// Whether a policy of US-ASCII characters reads the same under this charset as under UTF-8.
+/// Whether a policy of US-ASCII characters reads the same under this charset as under UTF-8. Most charsets are supersets
+/// of US-ASCII; those that are not, we know.
 fn is_ascii_compatible(charset: &str) -> bool {
     let charset = charset.to_ascii_lowercase();
-    matches!(&*charset, "utf-8" | "utf8" | "us-ascii" | "ascii")
-        || charset.starts_with("iso-8859-")
-        || charset.starts_with("windows-125")
+    !WIDE.iter().any(|part| charset.contains(part)) && !code_page(&charset).is_some_and(|page| EBCDIC.contains(&page))
 }
+
+/// The number of an IBM code page: `ibm037`, `cp037`, `ibm-037`.
+fn code_page(charset: &str) -> Option<u16> {
+    let number = ["ibm", "csibm", "cp"].iter().find_map(|start| charset.strip_prefix(start))?;
+    number.trim_start_matches(['-', '_']).parse().ok()
+}
+
+/// What the names of charsets have in them whose characters are no single bytes, or not those of US-ASCII.
+const WIDE: [&str; 10] = ["utf-16", "utf16", "utf-32", "utf32", "utf-7", "utf7", "ucs-", "ucs2", "ucs4", "ebcdic"];
+
+/// The IBM code pages of the IANA's registry of charsets that are EBCDIC. Others, such as 437 and 850, begin as US-ASCII
+/// does.
+const EBCDIC: [u16; 36] = [
+    37, 38, 273, 274, 275, 277, 278, 280, 281, 284, 285, 290, 297, 420, 423, 424, 500, 870, 871, 875, 880, 905, 918,
+    924, 1026, 1047, 1140, 1141, 1142, 1143, 1144, 1145, 1146, 1147, 1148, 1149,
+];
 
 /// RFC 9110 12.5.3: nobody asked for a coding, and a body nobody asked to be coded is not decoded (HOSTILE.md 102).
 fn encoding(headers: &[Vec<u8>]) -> Option<Finding> {
@@ -116,7 +131,6 @@ mod tests {
             (answer(200, &["text/plain;charset=\"us-ascii\"; format=flowed"], &[], None, false), &[]),
             (answer(200, &[" text/plain ; CHARSET = iso-8859-1"], &[], None, false), &[]),
             (answer(200, &["text/plain;"], &[], None, false), &[]),
-            (answer(200, &["text/plain; charset=utf-16"], &[], None, false), &[http::CONTENT_TYPE]),
             (answer(200, &["text/html"], &[], None, false), &[http::CONTENT_TYPE]),
             (answer(200, &["text/plainer"], &[], None, false), &[http::CONTENT_TYPE]),
             (answer(200, &["application/octet-stream"], &[], None, false), &[http::CONTENT_TYPE]),
@@ -149,6 +163,47 @@ mod tests {
         for (response, expected) in table {
             let codes: Vec<Code> = judge(response).iter().map(|finding| finding.code).collect();
             assert_eq!(codes, *expected, "{response:?}");
+        }
+    }
+
+    #[test]
+    fn charsets_that_a_policy_can_be_in() {
+        for (charset, fits) in [
+            ("utf-8", true),
+            ("UTF8", true),
+            ("us-ascii", true),
+            ("latin1", true),
+            ("iso-8859-15", true),
+            ("windows-1251", true),
+            ("cp1252", true),
+            ("ibm437", true),
+            ("IBM850", true),
+            ("gbk", true),
+            ("Shift_JIS", true),
+            ("euc-kr", true),
+            ("koi8-r", true),
+            ("unknown", true),
+            ("", true),
+            ("utf-16", false),
+            ("UTF-16LE", false),
+            ("csUTF16", false),
+            ("utf-32be", false),
+            ("utf-7", false),
+            ("UNICODE-1-1-UTF-7", false),
+            ("ucs-2", false),
+            ("ISO-10646-UCS-4", false),
+            ("ebcdic-us", false),
+            ("ibm037", false),
+            ("cp037", false),
+            ("CP500", false),
+            ("IBM-1047", false),
+            ("IBM01140", false),
+        ] {
+            let header = format!("text/plain; charset=\"{charset}\"");
+            let codes: Vec<Code> =
+                judge(&answer(200, &[&header], &[], None, false)).iter().map(|finding| finding.code).collect();
+            let expected: &[Code] = if fits { &[] } else { &[http::CONTENT_TYPE] };
+            assert_eq!(codes, expected, "{charset}");
         }
     }
 

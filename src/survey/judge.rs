@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::failure::Failure;
 use crate::finding::{self, Code, Finding};
-use crate::name::{Domain, HostName};
+use crate::name::Domain;
 use crate::probe::{mx, policy, record, tlsrpt};
 use crate::sts::policy::{Mode, Policy};
 use crate::sts::sender::{self, Decision, MxView, Outcome, PolicyView, RecordView};
@@ -107,17 +107,14 @@ fn policy_findings(record: RecordView, policy: Option<&policy::Judged>) -> Vec<F
 
 /// Marks each mail host as covered or not (RFC 8461 4.1). A host that is no name is covered by nothing.
 fn cover(policy: &Policy, mx: &mut mx::Judged, findings: &mut Vec<Finding>) -> Vec<bool> {
-    let names: Vec<HostName> = mx.hosts.iter().filter_map(|host| host.name.clone()).collect();
-    let (named, found) = sender::coverage(policy, &names);
-    if policy.mode == Mode::None {
-        return Vec::new();
-    }
-    let mut named = named.into_iter();
-    for host in &mut mx.hosts {
-        host.covered = Some(host.name.is_some() && named.next().unwrap_or(false));
+    let hosts: Vec<_> = mx.hosts.iter().map(|host| (&*host.host, host.name.as_ref())).collect();
+    let (covered, found) = sender::coverage(policy, &hosts);
+    // Under none nothing is judged.
+    for (host, covered) in mx.hosts.iter_mut().zip(&covered) {
+        host.covered = Some(*covered);
     }
     findings.extend(found);
-    mx.hosts.iter().filter_map(|host| host.covered).collect()
+    covered
 }
 
 fn mx_view<'a>(mx: Option<&mx::Judged>, covered: Option<&'a [bool]>) -> MxView<'a> {

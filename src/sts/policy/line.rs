@@ -85,9 +85,14 @@ pub(super) fn fields<'a>(text: &'a str, gather: &mut Gather) -> Vec<Field<'a>> {
 /// White space of the grammar (RFC 5234 B.1).
 const WSP: [char; 2] = [' ', '\t'];
 
+/// The number of the line, from 1, on which the character at `at` stands.
+pub(super) fn number(text: &str, at: usize) -> usize {
+    lines(&text[..text.ceil_char_boundary(at + 1)]).count()
+}
+
 /// How a line ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     /// LF, CRLF (RFC 8461 3.2, erratum 6253), or the end of the body.
     Lawful,
     /// A lone CR.
@@ -96,13 +101,13 @@ enum End {
 
 /// A line without its terminator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Line<'a> {
-    text: &'a str,
+pub(super) struct Line<'a> {
+    pub(super) text: &'a str,
     end: End,
 }
 
 /// Splits at LF, CRLF and lone CR. The last terminator is optional: nothing behind it is no line.
-fn lines(mut rest: &str) -> impl Iterator<Item = Line<'_>> {
+pub(super) fn lines(mut rest: &str) -> impl Iterator<Item = Line<'_>> {
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
@@ -138,6 +143,15 @@ mod tests {
         ] {
             let found: Vec<_> = lines(text).map(|line| (line.text, line.end)).collect();
             assert_eq!(found, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn numbers() {
+        for (text, at, expected) in
+            [("x", 0, 1), ("a\nx", 2, 2), ("a\r\nx", 3, 2), ("a\rx", 2, 2), ("a\r\r\n\n\u{fffd}", 5, 4), ("a\nb", 1, 1)]
+        {
+            assert_eq!(number(text, at), expected, "{text:?}");
         }
     }
 }

@@ -69,9 +69,10 @@ pub fn read(body: &[u8]) -> Reading<Policy> {
         Ok(text) => Cow::Borrowed(text),
         Err(error) => {
             let offset = error.valid_up_to();
-            let line = body[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
+            let text = String::from_utf8_lossy(body);
+            let line = line::number(&text, offset);
             gather.add(policy::UTF8, |finding| finding.with("line", line).with("offset", offset));
-            String::from_utf8_lossy(body)
+            text
         }
     };
     let text = text.strip_prefix('\u{feff}').inspect(|_| gather.add(policy::BOM, on(1))).unwrap_or(&text);

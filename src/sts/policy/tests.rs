@@ -33,6 +33,18 @@ fn every_finding_has_its_line() {
 }
 
 #[test]
+fn every_line_end_counts() {
+    let line = |body: &[u8]| read(body).findings[0].detail.get("line").and_then(serde_json::Value::as_u64);
+    for end in ["\n", "\r\n", "\r"] {
+        let body = |last: &[u8]| [["x: y", "", ""].join(end).as_bytes(), last].concat();
+        let reading = read(&body(b"x: \xff"));
+        let utf8 = reading.findings.iter().find(|finding| finding.code == policy::UTF8).unwrap();
+        assert_eq!(utf8.detail.get("line"), Some(&3.into()), "{end:?}");
+        assert_eq!(line(&body(b"<html>")), Some(3), "{end:?}");
+    }
+}
+
+#[test]
 fn bytes_that_are_no_text() {
     assert_eq!(
         codes(b"version: STSv1\nmode: none\nmax_age: 86400\nx: \xff\n"),

@@ -50,7 +50,8 @@ impl Beginning {
         } else if !before.is_empty() {
             found(family.codes.prefix, before);
         }
-        if text[at..end] != *family.version.as_bytes() {
+        // Of another version the case does not matter.
+        if text[at..end] != *family.version.as_bytes() && !goes_on(text, end) {
             found(family.codes.version_case, &text[at..end]);
         }
         let last = if quoted { end + trim_end_quotes(&text[end..]).len() } else { text.len() };
@@ -65,6 +66,11 @@ impl Beginning {
 
     /// The version ends at `end`: what stands between it and the fields, which go up to `last`?
     fn delimited(family: &Family, text: &[u8], end: usize, last: usize, mut findings: Vec<Finding>) -> Self {
+        if goes_on(text, end) {
+            // Another version, such as STSv10: nobody knows what its fields mean.
+            findings.push(Finding::new(family.codes.version_unknown).with("value", text::excerpt(text)));
+            return Self { findings, fields: None, complete: false };
+        }
         let space = text[end..last].iter().take_while(|byte| is_wsp(**byte)).count();
         let next = end + space;
         let at = |code: Code| Finding::new(code).with("field", 0).with("offset", end);
@@ -88,6 +94,11 @@ impl Beginning {
         };
         Self { findings, fields: Some(start..last), complete }
     }
+}
+
+/// Whether the word that ends at `end` by its grammar goes on, so that it is another word.
+fn goes_on(text: &[u8], end: usize) -> bool {
+    text.get(end).is_some_and(u8::is_ascii_alphanumeric)
 }
 
 /// What a text is that has not the version in it as it should be, in whatever case.

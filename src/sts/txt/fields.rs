@@ -110,18 +110,19 @@ impl<'a> Names<'a> {
     }
 
     /// Reads a field that senders ignore: an extension, or a field that stands for the second time. What is lawful and
-    /// stands for the first time is the extension.
+    /// stands for the first time is the extension; what breaks the grammar holds its name all the same.
     pub(crate) fn ignored(
         &mut self,
         family: &Family,
         field: &Field<'a>,
         gather: &mut Gather,
     ) -> Option<(String, String)> {
+        let is_first = self.take(field.name);
         if !field.is_extension() {
             gather.add(family.codes.extension_syntax, |finding| field.describe(finding));
             return None;
         }
-        if !self.take(field.name) {
+        if !is_first {
             gather.add(family.codes.field_duplicate, |finding| field.describe(finding));
             return None;
         }
