@@ -100,7 +100,9 @@ pub async fn run(job: Job) -> Result<Report, Error> {
     let tables = Arc::new(Tables::new());
     let writer = Writer::start(tables.part_writers(&dataset)?, store::QUEUE)?;
 
-    let (prepared, resolver) = match begin(&job, &dataset, started_at, &tables, &writer.sender()).await {
+    // A statement of its own: the writer cannot finish while a sender lives.
+    let begun = begin(&job, &dataset, started_at, &tables, &writer.sender()).await;
+    let (prepared, resolver) = match begun {
         Ok(begun) => begun,
         // Nothing was asked, so nothing is worth keeping. Where the disk is the reason, the writer knows it better.
         Err(error) => {
