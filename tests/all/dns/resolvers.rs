@@ -72,7 +72,7 @@ async fn a_preflight_tells_whether_anybody_answers() {
         (vec![silent.clone(), Upstream::Udp(nobody()), Upstream::Udp(server.address)], None, 1000),
         (vec![Upstream::Udp(nobody())], Some(dns::RESOLVER_DOWN), 500),
         (vec![Upstream::Tcp(nobody())], Some(dns::TCP_REFUSED), 500),
-        (vec![silent, Upstream::Udp(nobody())], Some(dns::TIMEOUT), 4000),
+        (vec![silent, Upstream::Udp(nobody())], Some(dns::TIMEOUT), 7000),
     ] {
         let start = Instant::now();
         let outcome = resolver(upstreams).preflight().await;
