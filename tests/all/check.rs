@@ -135,10 +135,40 @@ fn the_page_explains_and_says_how_to_mend() {
     assert!(!page.contains('\u{1b}'), "no colour where standard output is no terminal");
 }
 
+/// The first signal ends a scan within the time to drain, whatever a stranger's server keeps us waiting for.
+#[test]
+fn a_signal_drains_and_ends_the_scan() {
+    let mut served = Served::start();
+    let place = served.options.iter().position(|option| option == "--timeout-https").unwrap();
+    served.options[place + 1] = "60".to_owned();
+    std::fs::write(served.folder.path().join("list.txt"), "http-silent.test\n").unwrap();
+    let scan = Command::new(env!("CARGO_BIN_EXE_stscan"))
+        .args(["scan", "list.txt", "--out", "dataset", "--progress", "none"])
+        .args(&served.options)
+        .current_dir(served.folder.path())
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let started = std::time::Instant::now();
+    assert!(Command::new("kill").args(["-INT", &scan.id().to_string()]).status().unwrap().success());
+    let output = scan.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(started.elapsed() < std::time::Duration::from_secs(14), "{:?}", started.elapsed());
+    // What was asked stays, without a manifest that would call it finished.
+    let [scan] = stscan::store::scans(&served.folder.path().join("dataset")).unwrap().try_into().unwrap();
+    assert!(!scan.finished);
+}
+
 /// HOSTILE.md 11: a name of compatibility characters is scanned as another spelling, and that is never silent.
 #[test]
 fn a_mapped_name_is_flagged() {
     let served = Served::start();
+    let facts = json(&served.stscan(&["check", "--json", "ｅｎｆｏｒｃｅ．test"]));
+    assert_eq!((&facts["domain"], &facts["mapped"]), (&"enforce.test".into(), &true.into()));
+    assert_eq!(facts["original"], "ｅｎｆｏｒｃｅ．test");
+    assert!(facts["finding_codes"].as_array().unwrap().contains(&"list.mapped".into()), "{facts}");
     std::fs::write(served.folder.path().join("list.txt"), "ｅｎｆｏｒｃｅ．test\n").unwrap();
     let output = served.stscan(&["scan", "list.txt", "--out", "dataset", "--progress", "none"]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));

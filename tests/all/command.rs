@@ -80,6 +80,7 @@ fn usage_errors_are_2() {
         &["scan", "x", "--out", "y", "--timeout-dns", "0"],
         &["scan", "x", "--out", "y", "--depth", "mail2"],
         &["check"],
+        &["scan", "-", "-", "--out", "y", "--resolver", "127.0.0.1:9"],
         &["check", "not a domain"],
         &["check", "example.com", "--resolver", "ftp://192.0.2.1"],
     ] {
@@ -103,6 +104,19 @@ fn a_damaged_list_is_65_and_no_question_is_asked() {
     assert_eq!(status(&output), 65, "{}", stderr(&output));
     assert_eq!(resolver.datagrams(), 0);
     assert!(!out.exists(), "a scan that asked nobody leaves nothing");
+}
+
+#[test]
+fn a_column_that_no_line_has_is_65() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = list(folder.path(), b"1,example.com\n2,example.net\n");
+    for column in ["9", "nope"] {
+        let out = folder.path().join("dataset");
+        let output =
+            stscan(&["scan", &list, "--column", column, "--out", out.to_str().unwrap(), "--resolver", "127.0.0.1:9"]);
+        assert_eq!(status(&output), 65, "{}", stderr(&output));
+        assert!(!out.exists());
+    }
 }
 
 #[test]
