@@ -28,7 +28,7 @@ const OUT_OF_REACH: &[(&str, &str)] = &[
     ("list.mapped", "a matter of the list's line; the lab's names are canonical"),
     ("tlsrpt.none", "no record is no finding of its own: sts.tlsrpt_missing says so where it matters"),
     ("survey.panic", "a fault of ours"),
-    ("survey.not_asked", "a word of columns, not an outcome"),
+    ("survey.not_asked", "what --depth record says of a domain that announces; the lab is scanned at full depth"),
 ];
 
 #[test]
