@@ -271,6 +271,10 @@ fn body(page: &mut Page, judged: &Judged) {
         return;
     };
     page.line("");
+    // What stands behind a bad certificate or under another status is shown, and said not to count (RFC 8461 3.3).
+    if judged.policy.as_ref().is_some_and(|policy| policy.usable().is_none()) {
+        page.line("    served, but of no use to a sender:");
+    }
     let text = response.body.strip_suffix(b"\n").unwrap_or(&response.body);
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
     for line in lines.iter().take(BODY_LINES) {
