@@ -3,6 +3,7 @@
 mod page;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -22,6 +23,9 @@ use crate::text::shown_json;
 
 /// Domains in one call: more than that is a scan.
 const DOMAINS_MAX: usize = 100;
+
+/// How long to wait before what failed is asked again: a person waits too.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Arguments of `stscan check`.
 #[derive(Args, Debug)]
@@ -87,6 +91,7 @@ async fn survey(surveyor: &Surveyor, domain: &Domain) -> Survey {
     let discovered = surveyor.discover(domain).await;
     let mut survey: Survey = surveyor.survey(domain, discovered).await;
     if survey.failed() {
+        tokio::time::sleep(PAUSE).await;
         surveyor.again(domain, &mut survey).await;
     }
     survey

@@ -119,6 +119,11 @@ impl NetArgs {
         };
         let specs = if self.roots.is_empty() { vec!["mozilla".to_owned()] } else { self.roots.clone() };
         let roots = specs.iter().map(|spec| root_store(spec)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(twice) =
+            roots.iter().enumerate().find(|(at, store)| roots[..*at].iter().any(|r| r.name == store.name))
+        {
+            return Err(Error::Usage(format!("two root stores are named {}", twice.1.name)));
+        }
         Ok(NetConfig {
             upstreams,
             roots: roots.into(),

@@ -132,15 +132,18 @@ pub struct Provenance {
     pub cite: Option<String>,
 }
 
-/// The edition of a list that was downloaded with its provenance beside it; `None` where there is none.
+/// The edition of a list that was downloaded with its provenance beside it; `None` where there is none, or where it is the
+/// provenance of another file than the one with this digest.
 #[must_use]
-pub fn edition_beside(list: &str) -> Option<String> {
+pub fn edition_beside(list: &str, sha256: &str) -> Option<String> {
     #[derive(serde::Deserialize)]
-    struct Edition {
+    struct Beside {
         edition: Option<String>,
+        sha256: String,
     }
     let text = std::fs::read(format!("{list}.provenance.json")).ok()?;
-    serde_json::from_slice::<Edition>(&text).ok()?.edition
+    let beside: Beside = serde_json::from_slice(&text).ok()?;
+    beside.edition.filter(|_| beside.sha256 == sha256)
 }
 
 /// Downloads a list. `progress` hears the bytes so far, and how many there will be if the server says. The file is put in

@@ -10,8 +10,9 @@ use crate::net::dns::{Addresses, Answer, Lookup, Mx, Resolver};
 use crate::probe;
 use crate::sts::pattern;
 
-/// MX records that are kept of one domain: the largest real sets have a few dozen.
-pub const MX_KEPT: usize = 100;
+/// MX records from which on a domain is said to have many: the largest real sets have a few dozen. All are kept, because
+/// one covered host decides the outcome; a DNS message bounds them at some 4,000.
+pub const MX_MANY: usize = 100;
 
 /// The evidence.
 #[derive(Clone, Debug)]
@@ -140,7 +141,7 @@ fn exchanges(records: &[Mx], findings: &mut Vec<Finding>) -> Vec<Exchange> {
     if !null.is_empty() {
         findings.push(Finding::new(finding::mx::NULL_NOT_ALONE));
     }
-    if named.len() > MX_KEPT {
+    if named.len() > MX_MANY {
         findings.push(Finding::new(finding::mx::MANY).with("records", named.len()));
     }
     let exchange = |mx: &Mx| {
@@ -150,7 +151,7 @@ fn exchanges(records: &[Mx], findings: &mut Vec<Finding>) -> Vec<Exchange> {
         }
         Exchange { host: mx.host.clone(), preference: Some(mx.preference), name, covered: None }
     };
-    named.into_iter().take(MX_KEPT).map(exchange).collect()
+    named.into_iter().map(exchange).collect()
 }
 
 /// What is wrong with the host that an MX record names.

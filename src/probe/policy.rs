@@ -45,10 +45,18 @@ impl Seen {
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         let failure = match &self.fetch {
-            Some(fetch) => fetch.failure.as_ref(),
+            Some(fetch) => self.unseen_family().or(fetch.failure.as_ref()),
             None => self.lookup_failure(),
         };
         failure.filter(|failure| failure.code.severity().is_none())
+    }
+
+    /// The look-up of one version of IP that failed while no address of the other let us in: what we did not see might have
+    /// served the policy, so the addresses that we saw prove nothing against the domain.
+    fn unseen_family(&self) -> Option<&Failure> {
+        let stopped = self.fetch.as_ref()?.failure.as_ref()?;
+        let addresses = self.addresses.as_ref().filter(|_| stopped.code.entry().stage <= Stage::Tcp)?;
+        probe::failure(&addresses.v4).or_else(|| probe::failure(&addresses.v6))
     }
 
     /// Without an address, one failed look-up is enough not to know.
@@ -97,18 +105,19 @@ pub fn judge(seen: Seen) -> Judged {
     let mut observed = None;
     if let Some(fetch) = &seen.fetch {
         story.findings(mixed(fetch));
-        let (early, late) = match &fetch.failure {
+        let failure = seen.unseen_family().cloned().or_else(|| fetch.failure.clone());
+        let (early, late) = match failure {
             Some(failure) if failure.code.entry().stage < Stage::Cert => (Some(failure), None),
-            late => (None, late.as_ref()),
+            late => (None, late),
         };
-        early.into_iter().for_each(|failure| story.failure(failure.clone()));
+        early.into_iter().for_each(|failure| story.failure(failure));
         if let Some(verdict) = &fetch.verdict {
             story.findings(verdict.findings.iter().cloned());
         }
         if let Some(response) = &fetch.response {
             story.findings(serve::judge(response));
         }
-        late.into_iter().for_each(|failure| story.failure(failure.clone()));
+        late.into_iter().for_each(|failure| story.failure(failure));
         if let Some(response) = fetch.response.as_ref().filter(|_| fetch.failure.is_none()) {
             let reading = policy::read(&response.body);
             // RFC 8461 3.3: a body counts only with status 200, over an authenticated connection, and whole.

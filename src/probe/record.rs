@@ -46,7 +46,9 @@ impl Seen {
         self.failure().is_some()
     }
 
-    fn failure(&self) -> Option<&Failure> {
+    /// The failure of the look-up, if it failed.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
         self.answer.as_ref().and_then(probe::failure)
     }
 
@@ -65,6 +67,18 @@ impl Seen {
         if let Ok(name) = domain.host().child(&label) {
             self.sibling = Some(resolver.txt(&name).await);
         }
+    }
+
+    /// Whether [`Seen::see_elsewhere`] was asked and answered.
+    #[must_use]
+    pub fn seen_elsewhere(&self) -> bool {
+        self.apex.is_some() && self.elsewhere_failure().is_none()
+    }
+
+    /// The failure of a look-up at the domain itself or at its parent.
+    #[must_use]
+    pub fn elsewhere_failure(&self) -> Option<&Failure> {
+        [&self.apex, &self.parent].into_iter().flatten().find_map(probe::failure)
     }
 
     /// Looks where a record is put by mistake: at the domain itself, and at the parent (RFC 8461 3.4).

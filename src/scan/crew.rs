@@ -8,6 +8,7 @@
 //! Every channel is bounded: where the next stage is full, a stage takes nothing new.
 
 use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +17,14 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::discover::Discovered;
+use crate::finding::Code;
 use crate::progress::Meter;
 use crate::scan::stop::Stop;
 use crate::survey::{Survey, Surveyor};
 use crate::target::Target;
+
+/// Domains that wait for a survey. Where it is full, discovery takes nothing new.
+const ODD_WAITING: usize = 1_024;
 
 /// Surveys that wait for their second attempt, at most: each holds a few kilobytes. Beyond that, nobody new is taken.
 const WAITING_MAX: usize = 8_192;
@@ -33,6 +38,10 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// Domains in discovery when a scan begins. With every answer one more is taken, up to the concurrency: a burst would
 /// overflow the queue of a resolver that has nothing cached yet.
 const SLOW_START: usize = 64;
+
+/// Domains whose look-up may fail from the very beginning before the resolver counts as unusable: a resolver whose own
+/// network is down answers every question, with SERVFAIL. No list begins with so many broken domains.
+const HOPELESS: usize = 32;
 
 /// A target with all that was seen of it.
 pub(super) type Done = (Target, Survey);
@@ -72,55 +81,104 @@ impl<T: Send + 'static> Tasks<T> {
     }
 }
 
+/// Both stages together, until every target is done. A code where the resolver proved unusable: how its answers failed.
+pub(super) async fn work(
+    surveyor: &Arc<Surveyor>,
+    targets: mpsc::Receiver<Target>,
+    done: mpsc::Sender<Done>,
+    (concurrency, surveys): (usize, usize),
+    meter: Meter,
+    stop: watch::Receiver<Stop>,
+) -> Option<Code> {
+    let (odd_in, odd) = mpsc::channel(ODD_WAITING);
+    let (discoverer, surveyor) = (Arc::clone(surveyor), Arc::clone(surveyor));
+    let mut discovering = pin!(discover(discoverer, targets, odd_in, done.clone(), concurrency, stop.clone()));
+    let mut surveying = pin!(survey(surveyor, odd, done, surveys, meter, stop));
+    tokio::select! {
+        unusable = &mut discovering => {
+            if unusable.is_none() {
+                surveying.await;
+            }
+            unusable
+        }
+        // Nobody takes rows any more, or the time to drain is over: discovery finds that out too.
+        () = &mut surveying => discovering.await,
+    }
+}
+
 /// Asks every target the one question, at most `concurrency` at a time.
-pub(super) async fn discover(
+async fn discover(
     surveyor: Arc<Surveyor>,
     mut targets: mpsc::Receiver<Target>,
     odd: mpsc::Sender<(Target, Discovered)>,
     done: mpsc::Sender<Done>,
     concurrency: usize,
     mut stop: watch::Receiver<Stop>,
-) {
+) -> Option<Code> {
     let mut tasks: Tasks<Discovered> = Tasks::new();
+    let mut failed = Some(0);
     let mut window = SLOW_START.min(concurrency);
     let mut open = true;
     let mut end = None;
     while open || !tasks.set.is_empty() {
         tokio::select! {
-            Some(ended) = tasks.set.join_next_with_id() => {
-                window = (window + 1).min(concurrency);
-                let sent = match tasks.settle(ended) {
-                    None => true,
-                    Some((target, None)) => done.send((target, Survey::panicked())).await.is_ok(),
-                    Some((target, Some(discovered))) if surveyor.is_settled(&discovered) => {
-                        done.send((target, discovered.into())).await.is_ok()
-                    }
-                    Some((target, Some(discovered))) => odd.send((target, discovered)).await.is_ok(),
-                };
-                // Nobody takes the rows any more: the writer failed, and says why.
-                if !sent {
-                    return tasks.drop_all().await;
-                }
-            }
-            next = targets.recv(), if open && tasks.set.len() < window => match next {
-                Some(target) => {
-                    let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
-                    tasks.spawn(target, async move { surveyor.discover(&domain).await });
-                }
-                None => open = false,
-            },
-            Ok(()) = stop.changed() => match *stop.borrow_and_update() {
-                Stop::No => {}
-                Stop::Drain(_) => {
-                    open = false;
-                    targets.close();
-                    end = Some(Instant::now() + DRAIN);
-                }
-                Stop::Now(_) => return tasks.drop_all().await,
-            },
-            () = at(end) => return tasks.drop_all().await,
-        }
+                   Some(ended) = tasks.set.join_next_with_id() => {
+                       window = (window + 1).min(concurrency);
+                       let ended = tasks.settle(ended);
+                       if let Some((_, Some(discovered))) = &ended
+                           && let Some(code) = hopeless(&mut failed, discovered)
+                       {
+                           tasks.drop_all().await;
+                           return Some(code);
+                       }
+                       let sent = match ended {
+                           None => true,
+                           Some((target, None)) => done.send((target, Survey::panicked())).await.is_ok(),
+                           Some((target, Some(discovered))) if surveyor.is_settled(&discovered) => {
+                               done.send((target, discovered.into())).await.is_ok()
+                           }
+                           Some((target, Some(discovered))) => odd.send((target, discovered)).await.is_ok(),
+                       };
+                       // Nobody takes the rows any more: the writer failed, and says why.
+                       if !sent {
+                           {
+        tasks.drop_all().await; return None; }
+                       }
+                   }
+                   next = targets.recv(), if open && tasks.set.len() < window => match next {
+                       Some(target) => {
+                           let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
+                           tasks.spawn(target, async move { surveyor.discover(&domain).await });
+                       }
+                       None => open = false,
+                   },
+                   Ok(()) = stop.changed() => match *stop.borrow_and_update() {
+                       Stop::No => {}
+                       Stop::Drain(_) => {
+                           open = false;
+                           targets.close();
+                           end = Some(Instant::now() + DRAIN);
+                       }
+                       Stop::Now(_) => { tasks.drop_all().await; return None; }
+                   },
+                   () = at(end) => { tasks.drop_all().await; return None; }
+               }
     }
+    None
+}
+
+/// Whether nothing but failures came so far, and enough of them. `failed` counts until the first answer.
+fn hopeless(failed: &mut Option<usize>, discovered: &Discovered) -> Option<Code> {
+    let count = failed.as_mut()?;
+    let Some(failure) = discovered.record.failure() else {
+        // A name that is too long was not asked for, and proves nothing.
+        if discovered.record.answer.is_some() {
+            *failed = None;
+        }
+        return None;
+    };
+    *count += 1;
+    (*count >= HOPELESS).then_some(failure.code)
 }
 
 /// A survey that waits for its second attempt.
@@ -131,7 +189,7 @@ struct Waiting {
 }
 
 /// Asks everything else of what discovery passes on, at most `concurrency` at a time; what failed is asked again later.
-pub(super) async fn survey(
+async fn survey(
     surveyor: Arc<Surveyor>,
     mut odd: mpsc::Receiver<(Target, Discovered)>,
     done: mpsc::Sender<Done>,

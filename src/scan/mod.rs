@@ -51,10 +51,8 @@ const MOZILLA: &str = "webpki-roots 1.0.10";
 
 /// Targets that wait for discovery: enough to keep it busy while the reader decompresses.
 const TARGETS_WAITING: usize = 4_096;
-/// Domains that wait for a survey. Where it is full, discovery takes nothing new.
-const ODD_WAITING: usize = 1_024;
-/// Surveys that wait to be judged.
-const DONE_WAITING: usize = 8_192;
+/// Surveys that wait to be judged: with the largest bodies, 64 KiB each, they hold 64 MiB.
+const DONE_WAITING: usize = 1_024;
 
 /// What a scan is to do.
 pub struct Job {
@@ -114,7 +112,15 @@ pub async fn run(job: Job) -> Result<Report, Error> {
     let surveyed = surveyed(&job, &prepared, resolver, Judge::new(scan_id.clone(), tables, writer.sender())).await;
     // What was finished is stored, whatever ended the scan; and where the disk ended it, the disk's error is the reason.
     let parts = writer.finish()?;
-    let mut summary = surveyed?;
+    let mut summary = match surveyed {
+        Ok(summary) => summary,
+        // A few domains of which nothing was seen are not worth a scan.
+        Err(error @ Error::Unavailable(_)) => {
+            dataset.discard(&Tables::NAMES);
+            return Err(error);
+        }
+        Err(error) => return Err(error),
+    };
     summary.lines = prepared.lines;
     summary.rejects = prepared.rejects;
     summary.duplicates = prepared.duplicates;
@@ -143,10 +149,13 @@ async fn begin(
         Ok(()) => Ok((prepared, resolver)),
         Err(failure) => {
             resolver.close().await;
-            let asked: Vec<String> = job.net.upstreams.iter().map(ToString::to_string).collect();
-            Err(Error::Unavailable(format!("the resolver does not answer ({}): {}", asked.join(", "), failure.code)))
+            Err(Error::Unavailable(format!("the resolver does not answer ({}): {}", upstreams(job), failure.code)))
         }
     }
+}
+
+fn upstreams(job: &Job) -> String {
+    job.net.upstreams.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The scan itself, from the first question to the last row.
@@ -178,22 +187,22 @@ async fn asked(
     stop: watch::Receiver<Stop>,
 ) -> Result<Summary, Error> {
     let (targets_in, targets) = mpsc::channel::<Target>(TARGETS_WAITING);
-    let (odd_in, odd) = mpsc::channel(ODD_WAITING);
     let (done_in, done) = mpsc::channel::<Done>(DONE_WAITING);
     let reader = tokio::task::spawn_blocking({
         let targets = prepared.targets()?;
         move || read(targets, &targets_in)
     });
-    let (shared, again) = (Arc::clone(surveyor), Arc::clone(surveyor));
-    let ((), (), judged) = tokio::join!(
-        crew::discover(shared, targets, odd_in, done_in.clone(), job.concurrency, stop.clone()),
-        crew::survey(again, odd, done_in, job.surveys, meter.clone(), stop),
+    let (unusable, judged) = tokio::join!(
+        crew::work(surveyor, targets, done_in, (job.concurrency, job.surveys), meter.clone(), stop),
         judge.run(done, meter.clone()),
     );
     let read = reader.await.map_err(|error| Error::Internal(format!("the reader died: {error}")))?;
     let summary = judged?;
     read?;
-    Ok(summary)
+    match unusable {
+        Some(code) => Err(Error::Unavailable(format!("the resolver answers no question ({}): {code}", upstreams(job)))),
+        None => Ok(summary),
+    }
 }
 
 fn prepare(job: &Job, dataset: &Dataset, tables: &Tables, batches: &BatchSender) -> Result<Prepared, Error> {
@@ -229,7 +238,7 @@ fn info(job: &Job, scan_id: &str, started_at: Timestamp, prepared: &Prepared) ->
         job.net.roots.iter().map(|store| (store.name.clone(), roots_version(store))).collect();
     let lists = prepared.sources.iter().map(|source| ListInfo {
         name: source.name.clone(),
-        id: list::get::edition_beside(&source.name),
+        id: list::get::edition_beside(&source.name, &source.sha256),
         format: source.format.clone(),
         sha256: source.sha256.clone(),
         rows: u64::try_from(source.lines).unwrap_or(0),
@@ -247,7 +256,11 @@ fn info(job: &Job, scan_id: &str, started_at: Timestamp, prepared: &Prepared) ->
 }
 
 fn roots_version(store: &RootStore) -> String {
-    let source = if store.name == "mozilla" { MOZILLA } else { "file" };
+    let source = match store.name.as_str() {
+        "mozilla" => MOZILLA,
+        "system" => "system",
+        _ => "file",
+    };
     let mut digest = Sha256::new();
     for anchor in &store.anchors.roots {
         digest.update(&anchor.subject);

@@ -30,6 +30,8 @@ pub struct Dataset {
     directory: PathBuf,
     scan_id: String,
     limits: Limits,
+    /// Whether this scan made the directory.
+    is_new: bool,
 }
 
 /// A scan that a dataset holds.
@@ -58,7 +60,8 @@ impl Dataset {
         if scan_id.is_empty() || !scan_id.chars().all(plain) {
             return Err(Error::Usage(format!("a scan cannot be called {scan_id:?}")));
         }
-        let dataset = Self { directory: directory.to_owned(), scan_id: scan_id.to_owned(), limits: Limits::default() };
+        let (scan_id, is_new) = (scan_id.to_owned(), !directory.exists());
+        let dataset = Self { directory: directory.to_owned(), scan_id, limits: Limits::default(), is_new };
         let scans = directory.join(SCANS);
         durable::create_directories(&scans).map_err(cannot_create(&scans))?;
         let scan = dataset.scan_directory();
@@ -127,7 +130,9 @@ impl Dataset {
         }
         let _ = fs::remove_dir_all(self.scan_directory());
         let _ = fs::remove_dir(self.directory.join(SCANS));
-        let _ = fs::remove_dir(&self.directory);
+        if self.is_new {
+            let _ = fs::remove_dir(&self.directory);
+        }
     }
 
     /// The directory of the scan itself, for `scan.json`, the manifest and the prepared list.

@@ -19,6 +19,8 @@ pub struct Judged {
     pub elapsed: Duration,
     /// How often it was attempted.
     pub attempts: u8,
+    /// A fault of ours ended the survey: nothing was seen.
+    pub panicked: bool,
     /// The record.
     pub record: record::Judged,
     /// The policy, where it was asked for.
@@ -74,6 +76,7 @@ pub fn judge(survey: Survey, domain: &Domain) -> Judged {
         observed_at: survey.observed_at,
         elapsed: survey.elapsed,
         attempts: survey.attempts,
+        panicked: survey.panicked,
         record,
         policy,
         mx,
@@ -159,9 +162,11 @@ fn failures(
     mx: Option<&mx::Judged>,
     tlsrpt: Option<&tlsrpt::Judged>,
 ) -> Vec<Failure> {
-    let policy = policy.filter(|_| matches!(record.view, RecordView::Usable));
+    // Behind a record that is broken nobody asks for the policy; behind none it was asked for on purpose.
+    let policy = policy.filter(|_| !matches!(record.view, RecordView::Unusable(_)));
     [
         record.failure(),
+        record.seen.elsewhere_failure(),
         policy.and_then(policy::Judged::failure),
         mx.and_then(mx::Judged::failure),
         tlsrpt.and_then(tlsrpt::Judged::failure),

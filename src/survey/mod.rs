@@ -101,6 +101,7 @@ impl Survey {
     #[must_use]
     pub fn failed(&self) -> bool {
         self.record.failed()
+            || self.record.elsewhere_failure().is_some()
             || self.policy.as_ref().is_some_and(|policy| policy.failure().is_some())
             || self.mx.as_ref().is_some_and(mx::Seen::failed)
             || self.tlsrpt.as_ref().is_some_and(tlsrpt::Seen::failed)
@@ -191,7 +192,7 @@ impl Surveyor {
                 if announced && record.sibling.is_none() {
                     record.see_sibling(resolver, domain).await;
                 }
-                if !announced && deep {
+                if !announced && deep && !record.seen_elsewhere() {
                     record.see_elsewhere(resolver, domain).await;
                 }
             },

@@ -168,7 +168,10 @@ impl Domains {
         Column {
             name: "announced",
             sentence: "Whether a record is meant to announce a policy, readable or not; null where the look-up failed.",
-            cell: Cell::Bool(|r| r.judged.record.failure().is_none().then_some(r.judged.record.announced)),
+            cell: Cell::Bool(|r| {
+                let seen = r.judged.record.failure().is_none() && !r.judged.panicked;
+                seen.then_some(r.judged.record.announced)
+            }),
         },
         Column {
             name: "strict_ok",

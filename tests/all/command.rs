@@ -129,7 +129,7 @@ fn a_directory_that_cannot_be_made_is_73() {
     assert_eq!(status(&output), 73, "{}", stderr(&output));
 }
 
-/// A resolver that hears everything and says nothing.
+/// A resolver that hears everything and says nothing, or the same RCODE to every question.
 struct Silent {
     address: String,
     heard: Arc<AtomicUsize>,
@@ -139,6 +139,10 @@ struct Silent {
 
 impl Silent {
     fn start() -> Self {
+        Self::answering(None)
+    }
+
+    fn answering(rcode: Option<u8>) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         let address = socket.local_addr().unwrap().to_string();
@@ -148,8 +152,13 @@ impl Silent {
             move || {
                 let mut buffer = [0_u8; 4096];
                 while !stop.load(Ordering::Relaxed) {
-                    if socket.recv(&mut buffer).is_ok() {
-                        heard.fetch_add(1, Ordering::Relaxed);
+                    let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
+                    heard.fetch_add(1, Ordering::Relaxed);
+                    if let Some(rcode) = rcode {
+                        // The question again, as an answer (QR) with that code.
+                        buffer[2] |= 0x80;
+                        buffer[3] = 0x80 | rcode;
+                        socket.send_to(&buffer[..length], from).unwrap();
                     }
                 }
             }
@@ -193,6 +202,32 @@ fn without_a_resolver_scan_ends_by_itself_with_75() {
     assert_eq!(status(&output), 75, "{}", stderr(&output));
     assert!(stderr(&output).contains(&silent.address), "{}", stderr(&output));
     assert!(silent.datagrams() - heard <= 8);
+}
+
+/// A resolver on a machine whose own network is down answers everything, with SERVFAIL.
+#[test]
+fn a_resolver_that_fails_every_question_ends_the_scan_with_75() {
+    let folder = tempfile::tempdir().unwrap();
+    let names: String = (0..10_000).map(|n| format!("name-{n}.example\n")).collect();
+    let list = list(folder.path(), names.as_bytes());
+    for rcode in [2, 5] {
+        let resolver = Silent::answering(Some(rcode));
+        let out = folder.path().join("dataset");
+        let output = stscan(&[
+            "scan",
+            &list,
+            "--out",
+            out.to_str().unwrap(),
+            "--resolver",
+            &resolver.address,
+            "--progress",
+            "none",
+        ]);
+        assert_eq!(status(&output), 75, "{}", stderr(&output));
+        assert!(stderr(&output).contains(&format!("dns.rcode_{rcode}")), "{}", stderr(&output));
+        assert!(resolver.datagrams() < 1_000, "{}", resolver.datagrams());
+        assert!(!out.exists());
+    }
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use super::row::*;
 
 codes! { Dns:
-    TIMEOUT = "dns.timeout", FAILURE, "HOSTILE.md 54", None, "the resolver gave no answer in time", "";
-    RESOLVER_DOWN = "dns.resolver_down", FAILURE, "HOSTILE.md 55", None, "nothing listens at the resolver's address", "";
+    TIMEOUT = "dns.timeout", FAILURE, "stscan", None, "the resolver gave no answer in time", "";
+    RESOLVER_DOWN = "dns.resolver_down", FAILURE, "stscan", None, "nothing listens at the resolver's address", "";
     TRUNCATED = "dns.truncated", FAILURE, "RFC 7766 5", None, "the answer was cut off and could not be had over TCP", "";
     TCP_REFUSED = "dns.tcp_refused", FAILURE, "RFC 7766", None, "the resolver refuses TCP, which the answer needed", "";
     TCP_TIMEOUT = "dns.tcp_timeout", FAILURE, "RFC 7766", None, "the answer over TCP did not come in time", "";
@@ -15,7 +15,7 @@ codes! { Dns:
     REFERRAL = "dns.referral", FAILURE, "RFC 2308 2.2", None, "the server names other servers instead of answering", "";
     RCODE_CONFLICT = "dns.rcode_conflict", FAILURE, "RFC 2308 2.1", None, "the answer says that the name does not exist and gives records of it", "";
     CNAME_LOOP = "dns.cname_loop", FAILURE, "RFC 1034 3.6.2", None, "the chain of aliases leads back to itself", "";
-    CNAME_TOO_LONG = "dns.cname_too_long", FAILURE, "HOSTILE.md 48", None, "the chain of aliases is longer than 10", "";
+    CNAME_TOO_LONG = "dns.cname_too_long", FAILURE, "stscan", None, "the chain of aliases is longer than 10", "";
     RCODE_1 = "dns.rcode_1", FAILURE, "RFC 1035 4.1.1", None, "the resolver answered FORMERR", "";
     RCODE_2 = "dns.rcode_2", FAILURE, "RFC 1035 4.1.1", None, "the resolver answered SERVFAIL", "";
     RCODE_4 = "dns.rcode_4", FAILURE, "RFC 1035 4.1.1", None, "the resolver answered NOTIMP", "";
@@ -31,6 +31,6 @@ codes! { Dns:
     RCODE_14 = "dns.rcode_14", FAILURE, "RFC 6895 2.3", None, "the resolver answered with the unassigned code 14", "";
     RCODE_15 = "dns.rcode_15", FAILURE, "RFC 6895 2.3", None, "the resolver answered with the unassigned code 15", "";
     RCODE_EXTENDED = "dns.rcode_extended", FAILURE, "RFC 6891 6.1.3", None, "the resolver answered with an extended code, 16 or over", "";
-    CASE = "dns.case", NOTE, "HOSTILE.md 30", None, "the resolver does not echo the case of the question, so the answer was had over TCP", "";
-    TRAILING = "dns.trailing", NOTE, "HOSTILE.md 38", None, "bytes stand behind the end of the DNS message", "";
+    CASE = "dns.case", NOTE, "stscan", None, "the resolver does not echo the case of the question, so the answer was had over TCP", "";
+    TRAILING = "dns.trailing", NOTE, "stscan", None, "bytes stand behind the end of the DNS message", "";
 }

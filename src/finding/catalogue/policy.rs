@@ -47,7 +47,7 @@ codes! { Policy:
     MX_EMPTY = "policy.mx_empty", VIOLATION, "RFC 8461 3.2", INVALID, "an mx line has no value", "remove the line";
     MX_SUFFIX = "policy.mx_suffix", ADVICE, "RFC 8461 4.1, 10.3", None, "an mx wildcard covers every host right below a public suffix", "name the hosts, or a wildcard of one's own domain";
     MX_DUPLICATE = "policy.mx_duplicate", NOTE, "RFC 8461 3.2", None, "the same mx stands twice", "";
-    MX_MANY = "policy.mx_many", ADVICE, "HOSTILE.md 120", None, "the policy names more than 100 mx", "use a wildcard";
+    MX_MANY = "policy.mx_many", ADVICE, "stscan", None, "the policy names more than 100 mx", "use a wildcard";
     MX_UNDER_NONE = "policy.mx_under_none", NOTE, "RFC 8461 3.2, 8.3", None, "the policy names mx although its mode is none", "";
     TOO_LARGE = "policy.too_large", FATAL, "RFC 8461 3.3", FETCH, "the body is longer than 65,536 bytes, and was cut off", "serve the policy alone";
 }

@@ -28,7 +28,7 @@ codes! { Record:
     FIELD_WITHOUT_EQUALS = "record.field_without_equals", VIOLATION, "RFC 8461 3.1", None, "a field has no equals sign", "remove the field";
     TRAILING_SPACE = "record.trailing_space", VIOLATION, "RFC 8461 3.1", None, "white space stands at the end of the record without a semicolon before it", "remove it";
     NOT_ASCII = "record.not_ascii", VIOLATION, "RFC 8461 3.1", None, "the record has a byte that is no printable US-ASCII", "use US-ASCII only";
-    TOO_LONG = "record.too_long", ADVICE, "HOSTILE.md 35", None, "the record is longer than what is kept: only its beginning was read", "shorten the record";
+    TOO_LONG = "record.too_long", ADVICE, "stscan", None, "the record is longer than what is kept: only its beginning was read", "shorten the record";
     POLICY_TEXT = "record.policy_text", FATAL, "RFC 8461 3.1", None, "the text of a policy stands in the TXT record", "publish \"v=STSv1; id=…\" here, and the policy over HTTPS";
     SPF = "record.spf", NOTE, "RFC 8461 3.1", None, "an SPF record stands at the name of the MTA-STS record", "move it to the domain itself";
     TLSRPT = "record.tlsrpt", NOTE, "RFC 8461 3.1", None, "a TLSRPT record stands at the name of the MTA-STS record", "move it to _smtp._tls.<domain>";

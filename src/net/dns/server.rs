@@ -21,6 +21,8 @@ use crate::net::{NetConfig, Upstream};
 pub(super) const TRIES: u32 = 3;
 /// How long to wait when this machine has no socket to spare: about what one answer takes.
 const PRESSURE_PAUSE: Duration = Duration::from_millis(25);
+/// How often that is waited for, at most: a minute, in which the longest connection of ours gives its socket back.
+const PRESSURE_MAX: u32 = 2_400;
 
 /// How long a resolver where nothing listens is asked after the others: about what a restart takes.
 const DOWN_FOR: Duration = Duration::from_secs(5);
@@ -194,13 +196,15 @@ async fn paced<F>(rate: Option<&Rate>, trace: &mut Trace, attempt: impl Fn() -> 
 where
     F: Future<Output = Result<Decoded, Trouble>>,
 {
+    let mut waited = 0;
     loop {
         if let Some(rate) = rate {
             rate.take().await;
         }
         trace.sent = trace.sent.saturating_add(1);
         match trace.timed(attempt()).await {
-            Err(Trouble::Pressure) => {
+            Err(Trouble::Pressure) if waited < PRESSURE_MAX => {
+                waited += 1;
                 trace.sent -= 1;
                 tokio::time::sleep(PRESSURE_PAUSE).await;
             }

@@ -41,7 +41,9 @@ const ENOBUFS: i32 = 105;
 impl Trouble {
     /// The trouble behind an error of a socket that is no stream.
     pub(super) fn of_datagram(error: &io::Error) -> Self {
-        if is_pressure(error) { Self::Pressure } else { Self::Down(error.to_string()) }
+        // A datagram needs no port of its own to connect: EADDRNOTAVAIL says that we have no address of that version of IP.
+        let no_address = error.kind() == io::ErrorKind::AddrNotAvailable;
+        if is_pressure(error) && !no_address { Self::Pressure } else { Self::Down(error.to_string()) }
     }
 
     /// The trouble behind an error of a TCP connection.
@@ -113,12 +115,16 @@ mod tests {
 
     #[test]
     fn a_shortage_of_this_machine_is_nobodys_fault() {
-        // EMFILE, ENFILE, ENOMEM, EADDRINUSE, EADDRNOTAVAIL, ENOBUFS
-        for number in [24, 23, 12, 98, 99, 105] {
+        // EMFILE, ENFILE, ENOMEM, EADDRINUSE, ENOBUFS
+        for number in [24, 23, 12, 98, 105] {
             let error = io::Error::from_raw_os_error(number);
             assert_eq!(Trouble::of_datagram(&error), Trouble::Pressure, "{error}");
             assert_eq!(Trouble::of_stream(&error), Trouble::Pressure, "{error}");
         }
+        // EADDRNOTAVAIL: no port for a stream, no address at all for a datagram
+        let error = io::Error::from_raw_os_error(99);
+        assert_eq!(Trouble::of_stream(&error), Trouble::Pressure);
+        assert!(matches!(Trouble::of_datagram(&error), Trouble::Down(_)));
     }
 
     #[test]

@@ -66,7 +66,11 @@ impl fmt::Display for Upstream {
 /// [`Error::Io`] where they cannot be read, [`Error::Unavailable`] where there are none.
 pub fn system_upstreams() -> Result<Vec<Upstream>, Error> {
     let path = Path::new(RESOLV_CONF);
-    let text = std::fs::read(path).map_err(Error::io(format!("cannot read {RESOLV_CONF}")))?;
+    let text = match std::fs::read(path) {
+        // Without the file there is no resolver, just as with an empty one.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        other => other.map_err(Error::io(format!("cannot read {RESOLV_CONF}")))?,
+    };
     let upstreams = from_resolv_conf(&text);
     if upstreams.is_empty() {
         return Err(Error::Unavailable(format!("{RESOLV_CONF} names no resolver: give one with --resolver")));

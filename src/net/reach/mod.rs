@@ -85,7 +85,8 @@ impl Reach {
         loop {
             match timeout_at(deadline, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) if is_shortage(&error) => {
+                // Without an address of IPv6 of our own there is nothing to wait for.
+                Ok(Err(error)) if is_shortage(&error) && !(address.is_ipv6() && is_no_address(&error)) => {
                     shortage = Some(error);
                     // Sleeping never outlasts the deadline by more than itself.
                     if Instant::now() + LOCAL_WAIT < deadline {
@@ -105,6 +106,10 @@ impl Reach {
     }
 }
 
+fn is_no_address(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
+}
+
 /// Whether our own machine has run out of descriptors or local ports.
 fn is_shortage(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory)
@@ -117,9 +122,10 @@ fn failure(error: &io::Error) -> Failure {
         io::ErrorKind::ConnectionRefused => tcp::REFUSED,
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => tcp::RESET,
         io::ErrorKind::TimedOut => tcp::TIMEOUT,
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => {
-            tcp::UNREACHABLE
-        }
+        io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::AddrNotAvailable => tcp::UNREACHABLE,
         // A firewall of our own, and whatever else never left the machine.
         _ => tcp::LOCAL,
     };

@@ -52,7 +52,12 @@ fn pem_file(file: &str) -> Result<RootCertStore, Error> {
 
 fn stem(file: &str) -> Result<String, Error> {
     let stem = Path::new(file).file_stem().and_then(|stem| stem.to_str());
-    stem.map(str::to_owned).ok_or_else(|| Error::Usage(format!("no root store is named {file:?}")))
+    match stem {
+        // These names are taken by what they name.
+        Some("mozilla" | "system") => Ok(format!("file:{file}")),
+        Some(stem) => Ok(stem.to_owned()),
+        None => Err(Error::Usage(format!("no root store is named {file:?}"))),
+    }
 }
 
 #[cfg(test)]
