@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::net::{NetArgs, QuestionArgs};
 use crate::cli::output;
 use crate::error::Error;
+use crate::finding;
 use crate::list::{Column, Format, Order, PrepareOptions, Source};
 use crate::net::NetConfig;
 use crate::progress::Mode;
@@ -159,7 +160,9 @@ pub async fn run(args: ScanArgs) -> Result<u8, Error> {
         shown(&args.out.display().to_string()),
         report.summary.page()
     ));
-    Ok(0)
+    // HOSTILE.md 150: the scan went on, and the fault is told.
+    let panicked = report.summary.failures.contains_key(finding::sts::PANIC.as_str());
+    Ok(if panicked { Error::Internal(String::new()).exit_status() } else { 0 })
 }
 
 /// Scans, and leaves it to the caller to say so.

@@ -59,6 +59,18 @@ impl Seen {
         probe::failure(&addresses.v4).or_else(|| probe::failure(&addresses.v6))
     }
 
+    /// How far the probe came: an address, a connection, a certificate, an answer.
+    #[must_use]
+    pub fn reached(&self) -> u8 {
+        let has_address = self.addresses.as_ref().is_some_and(|addresses| !addresses.all().is_empty());
+        match &self.fetch {
+            Some(fetch) if fetch.response.is_some() => 4,
+            Some(fetch) if !fetch.chain.is_empty() => 3,
+            Some(fetch) if fetch.connected.is_some() => 2,
+            _ => u8::from(has_address),
+        }
+    }
+
     /// Without an address, one failed look-up is enough not to know.
     fn lookup_failure(&self) -> Option<&Failure> {
         let addresses = self.addresses.as_ref().filter(|addresses| addresses.all().is_empty())?;

@@ -75,6 +75,12 @@ impl Seen {
         self.apex.is_some() && self.elsewhere_failure().is_none()
     }
 
+    /// Whether [`Seen::see_sibling`] was asked and answered.
+    #[must_use]
+    pub fn seen_sibling(&self) -> bool {
+        !is_missing(self.sibling.as_ref())
+    }
+
     /// The failure of a look-up at the domain itself or at its parent.
     #[must_use]
     pub fn elsewhere_failure(&self) -> Option<&Failure> {
@@ -83,16 +89,24 @@ impl Seen {
 
     /// Looks where a record is put by mistake: at the domain itself, and at the parent (RFC 8461 3.4).
     pub async fn see_elsewhere(&mut self, resolver: &Resolver, domain: &Domain) {
-        let parent = parent_record(domain);
-        let (apex, parent) = tokio::join!(resolver.txt(domain.host()), async {
-            match &parent {
-                Some(name) => Some(resolver.txt(name).await),
-                None => None,
-            }
-        });
-        self.apex = Some(apex);
-        self.parent = parent;
+        let parent = parent_record(domain).filter(|_| is_missing(self.parent.as_ref()));
+        let (apex, parent) = tokio::join!(
+            async { if is_missing(self.apex.as_ref()) { Some(resolver.txt(domain.host()).await) } else { None } },
+            async {
+                match &parent {
+                    Some(name) => Some(resolver.txt(name).await),
+                    None => None,
+                }
+            },
+        );
+        self.apex = apex.or(self.apex.take());
+        self.parent = parent.or(self.parent.take());
     }
+}
+
+/// Whether an answer is still to be had: not asked for, or failed.
+fn is_missing(answer: Option<&Answer<Txt>>) -> bool {
+    answer.is_none_or(|answer| probe::failure(answer).is_some())
 }
 
 /// The name of the parent domain's record, where the parent is no public suffix.

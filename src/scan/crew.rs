@@ -18,6 +18,8 @@ use tokio::time::Instant;
 
 use crate::discover::Discovered;
 use crate::finding::Code;
+use crate::name::HostName;
+use crate::net::dns::Lookup;
 use crate::progress::Meter;
 use crate::scan::stop::Stop;
 use crate::survey::{Survey, Surveyor};
@@ -81,7 +83,7 @@ impl<T: Send + 'static> Tasks<T> {
     }
 }
 
-/// Both stages together, until every target is done. A code where the resolver proved unusable: how its answers failed.
+/// Both stages together, until every target is done.
 pub(super) async fn work(
     surveyor: &Arc<Surveyor>,
     targets: mpsc::Receiver<Target>,
@@ -89,21 +91,27 @@ pub(super) async fn work(
     (concurrency, surveys): (usize, usize),
     meter: Meter,
     stop: watch::Receiver<Stop>,
-) -> Option<Code> {
+) -> Ended {
     let (odd_in, odd) = mpsc::channel(ODD_WAITING);
     let (discoverer, surveyor) = (Arc::clone(surveyor), Arc::clone(surveyor));
     let mut discovering = pin!(discover(discoverer, targets, odd_in, done.clone(), concurrency, stop.clone()));
     let mut surveying = pin!(survey(surveyor, odd, done, surveys, meter, stop));
     tokio::select! {
         unusable = &mut discovering => {
-            if unusable.is_none() {
-                surveying.await;
-            }
-            unusable
+            let is_cut = unusable.is_none() && surveying.await;
+            Ended { unusable, is_cut }
         }
         // Nobody takes rows any more, or the time to drain is over: discovery finds that out too.
-        () = &mut surveying => discovering.await,
+        is_cut = &mut surveying => Ended { unusable: discovering.await, is_cut },
     }
+}
+
+/// How the work ended.
+pub(super) struct Ended {
+    /// How the resolver's answers failed, where it proved unusable.
+    pub(super) unusable: Option<Code>,
+    /// Whether surveys were cut short.
+    pub(super) is_cut: bool,
 }
 
 /// Asks every target the one question, at most `concurrency` at a time.
@@ -126,12 +134,13 @@ async fn discover(
                        window = (window + 1).min(concurrency);
                        let ended = tasks.settle(ended);
                        if let Some((_, Some(discovered))) = &ended
-                           && let Some(code) = hopeless(&mut failed, discovered)
-                       {
-                           tasks.drop_all().await;
-                           return Some(code);
-                       }
-                       let sent = match ended {
+                    && let Some(code) = hopeless(&mut failed, discovered)
+                    && !answers_now(&surveyor).await
+                {
+                    tasks.drop_all().await;
+                    return Some(code);
+                }
+                let sent = match ended {
                            None => true,
                            Some((target, None)) => done.send((target, Survey::panicked())).await.is_ok(),
                            Some((target, Some(discovered))) if surveyor.is_settled(&discovered) => {
@@ -161,7 +170,12 @@ async fn discover(
                        }
                        Stop::Now(_) => { tasks.drop_all().await; return None; }
                    },
-                   () = at(end) => { tasks.drop_all().await; return None; }
+                   // Nobody takes the rows any more: the writer failed, and says why.
+            () = done.closed() => {
+                tasks.drop_all().await;
+                return None;
+            }
+            () = at(end) => { tasks.drop_all().await; return None; }
                }
     }
     None
@@ -178,7 +192,21 @@ fn hopeless(failed: &mut Option<usize>, discovered: &Discovered) -> Option<Code>
         return None;
     };
     *count += 1;
-    (*count >= HOPELESS).then_some(failure.code)
+    if *count < HOPELESS {
+        return None;
+    }
+    *failed = None;
+    Some(failure.code)
+}
+
+/// Whether the resolver answers after a pause, which a passing trouble does not outlast: any answer about a name that every
+/// resolver knows, and that is in no list.
+async fn answers_now(surveyor: &Surveyor) -> bool {
+    tokio::time::sleep(PAUSE).await;
+    match HostName::parse("com") {
+        Ok(name) => !matches!(surveyor.resolver().txt(&name).await.lookup, Lookup::Failed(_)),
+        Err(_) => true,
+    }
 }
 
 /// A survey that waits for its second attempt.
@@ -189,6 +217,7 @@ struct Waiting {
 }
 
 /// Asks everything else of what discovery passes on, at most `concurrency` at a time; what failed is asked again later.
+/// Returns whether it was cut short: a survey was dropped, or passed on without the second attempt that it was owed.
 async fn survey(
     surveyor: Arc<Surveyor>,
     mut odd: mpsc::Receiver<(Target, Discovered)>,
@@ -196,64 +225,84 @@ async fn survey(
     concurrency: usize,
     meter: Meter,
     mut stop: watch::Receiver<Stop>,
-) {
+) -> bool {
     let mut tasks: Tasks<Survey> = Tasks::new();
     // All wait equally long, so the first is always the next.
     let mut waiting: VecDeque<Waiting> = VecDeque::new();
     let mut open = true;
     let mut end = None;
+    let mut cut = false;
     while open || !tasks.set.is_empty() || !waiting.is_empty() {
         let room = tasks.set.len() < concurrency;
         let due = waiting.front().map(|first| first.due);
         tokio::select! {
-            Some(ended) = tasks.set.join_next_with_id() => {
-                let sent = match tasks.settle(ended) {
-                    None => true,
-                    Some((target, Some(survey))) if survey.attempts == 1 && survey.failed() && end.is_none() => {
-                        waiting.push_back(Waiting { due: Instant::now() + PAUSE, target, survey });
-                        true
-                    }
-                    Some((target, seen)) => done.send((target, seen.unwrap_or_else(Survey::panicked))).await.is_ok(),
-                };
-                if !sent {
-                    return tasks.drop_all().await;
-                }
-            }
-            () = at(due), if room => {
-                if let Some(Waiting { target, mut survey, .. }) = waiting.pop_front() {
-                    let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
-                    tasks.spawn(target, async move {
-                        surveyor.again(&domain, &mut survey).await;
-                        survey
-                    });
-                }
-            }
-            next = odd.recv(), if open && room && waiting.len() < WAITING_MAX => match next {
-                Some((target, discovered)) => {
-                    if discovered.record.announced() {
-                        meter.announced(1);
-                    }
-                    let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
-                    tasks.spawn(target, async move { surveyor.survey(&domain, discovered).await });
-                }
-                None => open = false,
-            },
-            Ok(()) = stop.changed() => match *stop.borrow_and_update() {
-                Stop::No => {}
-                Stop::Drain(_) => end = Some(Instant::now() + DRAIN),
-                Stop::Now(_) => return tasks.drop_all().await,
-            },
-            () = at(end) => return tasks.drop_all().await,
+                   Some(ended) = tasks.set.join_next_with_id() => {
+                       let sent = match tasks.settle(ended) {
+                           None => true,
+                           Some((target, Some(survey))) if survey.is_owed_another() && end.is_none() => {
+                               waiting.push_back(Waiting { due: Instant::now() + PAUSE, target, survey });
+                               true
+                           }
+                           Some((target, seen)) => {
+                               let seen = seen.unwrap_or_else(Survey::panicked);
+                               cut |= seen.is_owed_another();
+                               done.send((target, seen)).await.is_ok()
+                           }
+                       };
+                       if !sent {
+                           tasks.drop_all().await;
+                           return true;
+                       }
+                   }
+                   () = at(due), if room => {
+                       if let Some(Waiting { target, mut survey, .. }) = waiting.pop_front() {
+                           let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
+                           tasks.spawn(target, async move {
+                               surveyor.again(&domain, &mut survey).await;
+                               survey
+                           });
+                       }
+                   }
+                   next = odd.recv(), if open && room && waiting.len() < WAITING_MAX => match next {
+                       Some((target, discovered)) => {
+                           if discovered.record.announced() {
+                               meter.announced(1);
+                           }
+                           let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
+                           tasks.spawn(target, async move { surveyor.survey(&domain, discovered).await });
+                       }
+                       None => open = false,
+                   },
+                   Ok(()) = stop.changed() => match *stop.borrow_and_update() {
+                       Stop::No => {}
+                       Stop::Drain(_) => end = Some(Instant::now() + DRAIN),
+                       Stop::Now(_) => {
+        tasks.drop_all().await;
+        return true;
         }
+                   },
+                   () = at(end) => {
+        tasks.drop_all().await;
+        return true;
+        }
+        // Nobody takes the rows any more: the writer failed, and says why.
+        () = done.closed() => {
+        tasks.drop_all().await;
+        return true;
+        }
+               }
         // There is no time for second attempts any more: what was seen counts.
         if end.is_some() {
+            cut |= !waiting.is_empty();
             for Waiting { target, survey, .. } in waiting.drain(..) {
                 if done.send((target, survey)).await.is_err() {
-                    return tasks.drop_all().await;
+                    tasks.drop_all().await;
+                    return true;
                 }
             }
         }
     }
+    cut
 }
 
 /// Waits until a time; for ever where there is none.

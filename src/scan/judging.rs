@@ -1,6 +1,7 @@
 //! Judging: surveys in batches become rows, rows become record batches, all cores together (rayon).
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use crate::scan::crew::Done;
 use crate::scan::summary::Summary;
 use crate::scan::tables::{Tables, Which};
 use crate::store::BatchSender;
-use crate::survey::{Body, Certificate, Domains, Found};
+use crate::survey::{Body, Certificate, Domains, Found, Survey};
+use crate::target::Target;
 
 /// Surveys that are judged at a time: enough to keep all cores busy and columns cheap, about a megabyte. Larger ones cost
 /// memory: what one thread allocates and another frees stays with the allocator, once for each thread of the pool.
@@ -65,7 +67,7 @@ impl Judge {
 
     /// One batch. Returns how many of its rows have a failure.
     fn judge(&mut self, batch: Vec<Done>, meter: &Meter) -> Result<usize, Error> {
-        let rows: Vec<Domains> = batch.into_par_iter().map(|(target, survey)| Domains::new(target, survey)).collect();
+        let rows: Vec<Domains> = batch.into_par_iter().map(|(target, survey)| row(target, survey)).collect();
         let failed = rows.iter().filter(|row| !row.judged.failures.is_empty()).count();
         for row in &rows {
             self.summary.count(row);
@@ -105,6 +107,13 @@ impl Judge {
         }
         (bodies, certificates)
     }
+}
+
+/// The row of a target. A panic while judging is a fault of ours, and costs one row.
+fn row(target: Target, survey: Survey) -> Domains {
+    let spare = target.clone();
+    catch_unwind(AssertUnwindSafe(|| Domains::new(target, survey)))
+        .unwrap_or_else(|_| Domains::new(spare, Survey::panicked()))
 }
 
 fn found(row: &Domains) -> Vec<Found> {

@@ -169,15 +169,15 @@ async fn surveyed(job: &Job, prepared: &Prepared, resolver: Resolver, judge: Jud
     if let Ok(surveyor) = Arc::try_unwrap(surveyor) {
         surveyor.into_resolver().close().await;
     }
-    let summary = summary?;
+    let (summary, is_cut) = summary?;
     match stop.borrow().signal() {
         // A signal that came when everything was asked already has stopped nothing.
-        Some(number) if summary.rows < prepared.rows => Err(Error::Signal(number)),
+        Some(number) if is_cut || summary.rows < prepared.rows => Err(Error::Signal(number)),
         _ => Ok(summary),
     }
 }
 
-/// Everything between the prepared list and the batches.
+/// Everything between the prepared list and the batches; with whether surveys were cut short.
 async fn asked(
     job: &Job,
     prepared: &Prepared,
@@ -185,23 +185,23 @@ async fn asked(
     judge: Judge,
     meter: &Meter,
     stop: watch::Receiver<Stop>,
-) -> Result<Summary, Error> {
+) -> Result<(Summary, bool), Error> {
     let (targets_in, targets) = mpsc::channel::<Target>(TARGETS_WAITING);
     let (done_in, done) = mpsc::channel::<Done>(DONE_WAITING);
     let reader = tokio::task::spawn_blocking({
         let targets = prepared.targets()?;
         move || read(targets, &targets_in)
     });
-    let (unusable, judged) = tokio::join!(
+    let (ended, judged) = tokio::join!(
         crew::work(surveyor, targets, done_in, (job.concurrency, job.surveys), meter.clone(), stop),
         judge.run(done, meter.clone()),
     );
     let read = reader.await.map_err(|error| Error::Internal(format!("the reader died: {error}")))?;
     let summary = judged?;
     read?;
-    match unusable {
+    match ended.unusable {
         Some(code) => Err(Error::Unavailable(format!("the resolver answers no question ({}): {code}", upstreams(job)))),
-        None => Ok(summary),
+        None => Ok((summary, ended.is_cut)),
     }
 }
 

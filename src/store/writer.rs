@@ -15,7 +15,7 @@ use super::part::PartWriter;
 use crate::error::Error;
 
 /// Sendings that may wait for the disk: enough to keep it busy, few enough to bound memory.
-pub const QUEUE: usize = 32;
+pub const QUEUE: usize = 8;
 
 /// How often a writer without work looks whether a part is due.
 const IDLE: Duration = Duration::from_secs(1);

@@ -52,8 +52,10 @@ pub struct Survey {
     pub observed_at: SystemTime,
     /// From then to the last answer, less the wait before a second attempt.
     pub elapsed: Duration,
-    /// How often it was attempted: 1, or 2 where something failed the first time.
+    /// How often it was attempted: 1, and more where something failed.
     pub attempts: u8,
+    /// Whether the last attempt asked for something for the first time, so that its failures are owed another.
+    pub fresh: bool,
     /// The record.
     pub record: record::Seen,
     /// The policy, where it was asked for. Boxed: nearly every survey has none, and thousands wait in queues.
@@ -72,6 +74,7 @@ impl From<Discovered> for Survey {
             observed_at: discovered.observed_at,
             elapsed: discovered.elapsed,
             attempts: 1,
+            fresh: true,
             record: discovered.record,
             policy: None,
             mx: discovered.mx,
@@ -89,12 +92,19 @@ impl Survey {
             observed_at: SystemTime::now(),
             elapsed: Duration::ZERO,
             attempts: 1,
+            fresh: false,
             record: record::Seen { answer: None, sibling: None, apex: None, parent: None },
             policy: None,
             mx: None,
             tlsrpt: None,
             panicked: true,
         }
+    }
+
+    /// Whether something failed that was asked for only once.
+    #[must_use]
+    pub fn is_owed_another(&self) -> bool {
+        self.fresh && self.failed()
     }
 
     /// Whether something failed that may pass, so that a second attempt is due.
@@ -158,13 +168,13 @@ impl Surveyor {
     /// Asks again what failed, once (RULES.md: a passing failure is tried again later in the same run).
     pub async fn again(&self, domain: &Domain, survey: &mut Survey) {
         let start = Instant::now();
-        survey.attempts += 1;
+        survey.attempts = survey.attempts.saturating_add(1);
+        survey.fresh = false;
         if survey.record.failed() {
             survey.record = record::see(&self.resolver, domain).await;
+            survey.fresh = !survey.record.failed();
         }
-        if survey.policy.as_ref().is_some_and(|policy| policy.failure().is_some()) {
-            survey.policy = None;
-        }
+        let before = survey.policy.take_if(|policy| policy.failure().is_some());
         if survey.mx.as_ref().is_some_and(mx::Seen::failed) {
             survey.mx = None;
         }
@@ -174,6 +184,13 @@ impl Surveyor {
         survey.elapsed += start.elapsed();
         if !survey.record.failed() {
             self.go_on(domain, survey).await;
+        }
+        // What failed again, and did not come as far as before, is no better evidence.
+        if let (Some(before), Some(now)) = (before, &survey.policy)
+            && now.failure().is_some()
+            && before.reached() > now.reached()
+        {
+            survey.policy = Some(before);
         }
         self.fill(domain, survey).await;
     }
@@ -189,7 +206,7 @@ impl Surveyor {
         let (policy, mx, tlsrpt) = (survey.policy.is_none(), survey.mx.is_none(), survey.tlsrpt.is_none());
         let ((), policy, mx, tlsrpt) = tokio::join!(
             async {
-                if announced && record.sibling.is_none() {
+                if announced && !record.seen_sibling() {
                     record.see_sibling(resolver, domain).await;
                 }
                 if !announced && deep && !record.seen_elsewhere() {

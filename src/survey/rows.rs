@@ -152,7 +152,7 @@ impl Domains {
         },
         Column {
             name: "attempts",
-            sentence: "How often the domain was attempted: 2 where something failed the first time.",
+            sentence: "How often the domain was attempted: more than once where something failed.",
             cell: Cell::Int(|r| Some(i64::from(r.judged.attempts))),
         },
         Column {

@@ -14,6 +14,7 @@ use super::verdict::{self, Chain, Verdict};
 use super::{Addresses, Answer, Lookup, Mx, Rrset, Security, Txt};
 use crate::error::Error;
 use crate::failure::Failure;
+use crate::finding;
 use crate::name::HostName;
 use crate::net::NetConfig;
 
@@ -100,7 +101,15 @@ impl Resolver {
                 Verdict::Found => {
                     let answers = || verdict::answers(&message, rtype, &chain);
                     let ttl = answers().map(|record| record.ttl).min().unwrap_or(0);
-                    break Lookup::Found(Rrset { records: answers().filter_map(|r| read(&r.data)).collect(), ttl });
+                    // A record whose data is no data of its type (RDLENGTH 0 above all) proves nothing.
+                    let records: Option<Vec<T>> = answers().map(|record| read(&record.data)).collect();
+                    break match records {
+                        Some(records) => Lookup::Found(Rrset { records, ttl }),
+                        None => {
+                            let failure = Failure::new(finding::dns::MALFORMED).with("upstream", upstream);
+                            Lookup::Failed(failure.with("attempts", trace.sent))
+                        }
+                    };
                 }
                 Verdict::NoData => break Lookup::NoData,
                 Verdict::NxDomain => break Lookup::NxDomain,

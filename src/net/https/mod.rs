@@ -317,8 +317,7 @@ fn order(addresses: &[IpAddr]) -> Vec<IpAddr> {
 /// What several addresses that were tried in vain say together. Losing sight of one of them is no fault of the host;
 /// that we have no route for a version of IP says nothing where another address answered.
 fn weigh(attempts: &[(SocketAddr, Failure)]) -> Option<Failure> {
-    let no_route = [tcp::UNREACHABLE, tcp::LOCAL];
-    let routed = |(address, failure): &&(SocketAddr, Failure)| !(address.is_ipv6() && no_route.contains(&failure.code));
+    let routed = |(address, failure): &&(SocketAddr, Failure)| !(address.is_ipv6() && failure.code == tcp::UNREACHABLE);
     let unseen = |(_, failure): &&(SocketAddr, Failure)| failure.code.entry().kind == Kind::Failure;
     let telling = attempts.iter().filter(routed);
     let chosen = telling.clone().find(unseen).or_else(|| telling.clone().next_back());

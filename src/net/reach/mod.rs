@@ -32,6 +32,9 @@ pub struct Sorted {
     pub forbidden: Vec<(IpAddr, &'static str)>,
 }
 
+/// "Address family not supported" on Linux: a kernel without IPv6.
+const NO_FAMILY: i32 = 97;
+
 /// How long to wait before asking our own machine for a socket again: long enough for others to give one back.
 const LOCAL_WAIT: Duration = Duration::from_millis(50);
 /// Too many open files, in the process (EMFILE) and in the system (ENFILE): the same numbers on Linux and the BSDs.
@@ -106,8 +109,9 @@ impl Reach {
     }
 }
 
+/// Whether we have no address of this version of IP.
 fn is_no_address(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::AddrNotAvailable
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_FAMILY)
 }
 
 /// Whether our own machine has run out of descriptors or local ports.
@@ -119,13 +123,13 @@ fn is_shortage(error: &io::Error) -> bool {
 /// What a failed connect says.
 fn failure(error: &io::Error) -> Failure {
     let code = match error.kind() {
+        _ if is_no_address(error) => tcp::UNREACHABLE,
         io::ErrorKind::ConnectionRefused => tcp::REFUSED,
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => tcp::RESET,
         io::ErrorKind::TimedOut => tcp::TIMEOUT,
-        io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::NetworkDown
-        | io::ErrorKind::AddrNotAvailable => tcp::UNREACHABLE,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => {
+            tcp::UNREACHABLE
+        }
         // A firewall of our own, and whatever else never left the machine.
         _ => tcp::LOCAL,
     };
