@@ -64,6 +64,16 @@ pub fn shown_json(json: &str) -> String {
     out
 }
 
+/// Bytes in lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
 /// Whether a character does something to what shows it.
 fn is_active(c: char) -> bool {
     // C0, DEL and C1; Arabic letter mark; zero-width and directional marks; separators, embeddings and overrides;
@@ -104,6 +114,11 @@ mod tests {
         let safe = shown_json(&value.to_string());
         assert!(!safe.chars().any(is_active), "{safe}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).ok(), Some(value));
+    }
+
+    #[test]
+    fn hexadecimal_keeps_leading_zeros() {
+        assert_eq!(hex(&[0, 0x0f, 0xff]), "000fff");
     }
 
     #[test]

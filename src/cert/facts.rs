@@ -80,7 +80,7 @@ pub fn facts(der: &[u8]) -> Option<Facts> {
         key_type,
         key_bits,
         spki_sha256: super::sha256(certificate.public_key().raw),
-        serial: text::cut(hexadecimal(certificate.raw_serial())),
+        serial: text::cut(text::hex(certificate.raw_serial())),
         self_signed: is_self_signed(&certificate),
         is_ca: certificate.is_ca(),
     })
@@ -102,7 +102,7 @@ fn alternative_name(name: &GeneralName<'_>) -> String {
         GeneralName::DNSName(name) => (*name).to_owned(),
         GeneralName::IPAddress(bytes) => match address(bytes) {
             Some(address) => format!("ip:{address}"),
-            None => format!("ip:{}", hexadecimal(bytes)),
+            None => format!("ip:{}", text::hex(bytes)),
         },
         GeneralName::RFC822Name(name) => format!("email:{name}"),
         GeneralName::URI(uri) => format!("uri:{uri}"),
@@ -166,8 +166,4 @@ fn is_self_signed(certificate: &X509Certificate<'_>) -> bool {
     }
     let same_key = own.is_none() || authority.is_none() || own == authority;
     certificate.issuer().as_raw() == certificate.subject().as_raw() && same_key
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

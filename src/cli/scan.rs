@@ -77,7 +77,7 @@ fn progress(text: &str) -> Result<Mode, String> {
 }
 
 fn order(text: &str) -> Result<Order, String> {
-    word(&[("shuffled", Order::Shuffled), ("input", Order::Input)], text)
+    word(Order::WORDS, text)
 }
 
 /// The value that a word stands for.

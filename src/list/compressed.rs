@@ -11,6 +11,7 @@ use zip::ZipArchive;
 use super::Source;
 use super::sniff::{self, Packing};
 use crate::error::Error;
+use crate::text::hex;
 
 /// The largest Zstandard window, as a power of two: 128 MiB, which the highest level of the usual tool asks for. A frame
 /// that asks for more (up to 2 GiB, HOSTILE.md 23) is refused.
@@ -169,7 +170,7 @@ impl Hashing {
     }
 
     fn digest(self) -> Digest {
-        Digest { bytes: self.bytes, sha256: hexadecimal(&self.hasher.finalize()) }
+        Digest { bytes: self.bytes, sha256: hex(&self.hasher.finalize()) }
     }
 }
 
@@ -180,11 +181,6 @@ impl Read for Hashing {
         self.bytes += i64::try_from(length).unwrap_or(0);
         Ok(length)
     }
-}
-
-/// The digits of a digest.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A reader that fails past its bound, rather than to end as if all were well.

@@ -12,11 +12,11 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use super::compressed::hexadecimal;
 use super::known::{self, Access, Edition};
 use super::stored::keep;
 use crate::error::Error;
 use crate::text;
+use crate::text::hex;
 
 /// Bytes of the largest download. The largest list known, the zone of com, has 5 GB when packed.
 pub const DOWNLOAD_MAX: u64 = 8 << 30;
@@ -221,7 +221,7 @@ async fn receive(
         file.write_all(&chunk).map_err(Error::io(format!("cannot write {}", request.out.display())))?;
         progress(bytes, expected);
     }
-    Ok((bytes, hexadecimal(&hasher.finalize())))
+    Ok((bytes, hex(&hasher.finalize())))
 }
 
 /// The name of today's edition, where the source gives one: letters and digits, nothing else.

@@ -12,10 +12,10 @@ use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::Target;
-use super::compressed::hexadecimal;
 use super::sort::Row;
 use crate::error::Error;
 use crate::name::{Domain, HostName};
+use crate::text::hex;
 
 const LIST: &str = "input.tsv.zst";
 const FACTS: &str = "input.json";
@@ -130,7 +130,7 @@ impl Targets {
         })?;
         if self.line.is_empty() {
             // Only the end can tell that no line is missing, changed or added.
-            let digest = hexadecimal(&std::mem::take(&mut self.hasher).finalize());
+            let digest = hex(&std::mem::take(&mut self.hasher).finalize());
             return match (self.seen == self.rows, digest == self.sha256) {
                 (true, true) => Ok(None),
                 (false, _) => Err(changed("the number of rows is another")),
@@ -226,7 +226,7 @@ impl Writer {
         let written = out.finish().and_then(|out| out.into_inner().map_err(io::IntoInnerError::into_error));
         let file = written.map_err(failed)?;
         let Counts { lines, rejects, duplicates, blank, skipped } = counts;
-        let sha256 = hexadecimal(&hasher.finalize());
+        let sha256 = hex(&hasher.finalize());
         let path = dir.join(LIST);
         let prepared =
             Prepared { path: path.clone(), rows, lines, rejects, duplicates, blank, skipped, sha256, sources };

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use crate::failure::Failure;
 use crate::finding::{self, Finding};
-use crate::net::dns::{Answer, Lookup};
+use crate::net::dns::{Answer, Lookup, Rrset};
 
 /// Bytes that a sibling label gets at random: enough that nobody has such a name.
 const SIBLING_RANDOM: usize = 8;
@@ -21,6 +21,14 @@ fn lookup_word<T>(answer: &Answer<T>) -> &'static str {
         Lookup::NoData => "nodata",
         Lookup::NxDomain => "nxdomain",
         Lookup::Failed(_) => "failed",
+    }
+}
+
+/// The records of a look-up, where it was asked and found any.
+fn found<T>(answer: Option<&Answer<T>>) -> Option<&Rrset<T>> {
+    match answer.map(|answer| &answer.lookup) {
+        Some(Lookup::Found(set)) => Some(set),
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 mod columns;
 
 pub use columns::COLUMNS;
-pub(crate) use columns::{body_sha256, hex};
+pub(crate) use columns::body_sha256;
 
 use crate::failure::Failure;
 use crate::finding::{self, Code, Finding, Reading, Severity, Stage};

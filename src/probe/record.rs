@@ -53,7 +53,7 @@ impl Seen {
     }
 
     fn found(&self) -> Option<&Rrset<Txt>> {
-        found(self.answer.as_ref())
+        probe::found(self.answer.as_ref())
     }
 
     /// Asks a random sibling the same: the same answer means a wildcard, and that the zone answers everything.
@@ -116,13 +116,6 @@ fn parent_record(domain: &Domain) -> Option<HostName> {
         return None;
     }
     domain.host().parent().and_then(|parent| parent.child("_mta-sts").ok())
-}
-
-fn found(answer: Option<&Answer<Txt>>) -> Option<&Rrset<Txt>> {
-    match answer.map(|answer| &answer.lookup) {
-        Some(Lookup::Found(set)) => Some(set),
-        _ => None,
-    }
 }
 
 fn read(set: &Rrset<Txt>) -> RecordReading {
@@ -217,14 +210,14 @@ fn wildcard(set: &Rrset<Txt>, sibling: Option<&Answer<Txt>>) -> Option<Finding> 
         texts.sort();
         texts
     };
-    let same = found(sibling).is_some_and(|other| sorted(other) == sorted(set));
+    let same = probe::found(sibling).is_some_and(|other| sorted(other) == sorted(set));
     same.then(|| Finding::new(finding::record::WILDCARD))
 }
 
 /// Records where no sender looks (RFC 8461 3.1, 3.4).
 fn misplaced(seen: &Seen) -> impl Iterator<Item = Finding> + use<> {
     let announces = |answer: Option<&Answer<Txt>>| {
-        found(answer).is_some_and(|set| {
+        probe::found(answer).is_some_and(|set| {
             // Among the many TXT records of an apex only the one meant for MTA-STS counts.
             set.records.iter().any(|txt| txt.bytes.get(..8).is_some_and(|head| head.eq_ignore_ascii_case(b"v=STSv1;")))
         })

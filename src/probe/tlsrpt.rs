@@ -6,7 +6,7 @@ use crate::column::{Cell, Column};
 use crate::failure::Failure;
 use crate::finding::Finding;
 use crate::name::Domain;
-use crate::net::dns::{Answer, Lookup, Resolver, Rrset, Txt};
+use crate::net::dns::{Answer, Resolver, Txt};
 use crate::probe;
 use crate::tlsrpt::{self, TlsrptReading};
 
@@ -48,20 +48,13 @@ pub struct Judged {
 /// Judges the evidence.
 #[must_use]
 pub fn judge(seen: Seen) -> Judged {
-    let reading = found(seen.answer.as_ref()).map(|set| {
+    let reading = probe::found(seen.answer.as_ref()).map(|set| {
         let texts: Vec<&[u8]> = set.records.iter().map(|txt| txt.bytes.as_slice()).collect();
         tlsrpt::read(&texts)
     });
     let findings =
         reading.as_ref().filter(|read| read.announced).map(|read| read.reading.findings.clone()).unwrap_or_default();
     Judged { seen, reading, findings }
-}
-
-fn found(answer: Option<&Answer<Txt>>) -> Option<&Rrset<Txt>> {
-    match answer.map(|answer| &answer.lookup) {
-        Some(Lookup::Found(set)) => Some(set),
-        _ => None,
-    }
 }
 
 impl Judged {
@@ -106,7 +99,7 @@ pub static COLUMNS: &[Column<Judged>] = &[
         name: "raw",
         sentence: "Every TXT record at the name, its character-strings joined, at most 4,096 bytes of each.",
         cell: Cell::BytesList(|r| {
-            found(r.seen.answer.as_ref())
+            probe::found(r.seen.answer.as_ref())
                 .map(|set| set.records.iter().map(|txt| Cow::Borrowed(txt.bytes.as_slice())).collect())
         }),
     },

@@ -34,7 +34,6 @@ use crate::list::{self, PrepareOptions, Prepared, Source};
 use crate::net::NetConfig;
 use crate::net::dns::Resolver;
 use crate::net::https::Client;
-use crate::probe::policy::hex;
 use crate::progress::{Meter, Mode, Progress};
 use crate::scan::crew::Done;
 use crate::scan::judging::Judge;
@@ -42,6 +41,7 @@ use crate::scan::stop::{Listener, Stop};
 use crate::store::{self, BatchSender, Dataset, ListInfo, ScanInfo, Vantage, Versions, Writer};
 use crate::survey::{Questions, Rejected, Surveyor};
 use crate::target::Target;
+use crate::text::hex;
 
 /// The public suffix list that this build judges by: the version of the crate that carries it, held to `Cargo.lock` by a
 /// test.

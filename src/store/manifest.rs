@@ -1,7 +1,6 @@
 //! The manifest: what a finished scan consists of, file by file, and what it counted.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
@@ -64,15 +63,6 @@ impl Totals {
     }
 }
 
-/// Bytes in lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,10 +82,5 @@ mod tests {
             let totals = Totals { lines, rows, rejects, duplicates, outcomes: outcomes(outcome), ..Totals::default() };
             assert_eq!(totals.balance(), expected, "{totals:?}");
         }
-    }
-
-    #[test]
-    fn hexadecimal_keeps_leading_zeros() {
-        assert_eq!(hex(&[0, 0x0f, 0xff]), "000fff");
     }
 }

@@ -14,8 +14,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::durable::Draft;
 use super::encoding;
-use super::manifest::{PartInfo, hex};
+use super::manifest::PartInfo;
 use crate::error::Error;
+use crate::text::hex;
 
 /// When a part is full.
 #[derive(Clone, Copy, Debug)]

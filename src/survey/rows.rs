@@ -6,10 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::cert::{self, Facts};
 use crate::column::{Cell, Column};
 use crate::finding::{self, Code, Finding, Reading};
-use crate::probe::policy::{body_sha256, hex};
+use crate::probe::policy::body_sha256;
 use crate::sts::policy::{self, Policy};
 use crate::survey::{Judged, Survey, judge};
 use crate::target::Target;
+use crate::text::hex;
 
 /// A row of `domains`: one accepted input line.
 #[derive(Clone, Debug)]

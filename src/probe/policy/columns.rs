@@ -15,16 +15,7 @@ use crate::probe::{detail_text, texts};
 use crate::sts::policy::Policy;
 use crate::sts::sender::PolicyView;
 use crate::sts::serve::Response;
-
-/// A digest as lower-case hexadecimal text.
-pub(crate) fn hex(digest: &[u8]) -> String {
-    use std::fmt::Write as _;
-    digest.iter().fold(String::with_capacity(digest.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
+use crate::text::hex;
 
 /// The digest by which a body stands in the table `policies`.
 pub(crate) fn body_sha256(body: &[u8]) -> String {
