@@ -47,7 +47,7 @@ impl Failure {
     /// The failure itself, where we merely could not see.
     pub fn into_finding(self) -> Result<Finding, Self> {
         match self.code.entry().kind {
-            Kind::Finding(_) => Ok(Finding { code: self.code, subject: self.subject, detail: self.detail }),
+            Kind::Finding(_) => Ok(Finding { subject: self.subject, detail: self.detail, ..Finding::new(self.code) }),
             Kind::Failure | Kind::Reject | Kind::Verdict => Err(self),
         }
     }

@@ -20,6 +20,8 @@ pub mod column;
 
 // rules: bytes and values in, readings out
 pub mod cert;
+pub mod dane;
+pub mod smtp;
 pub mod sts;
 pub mod tlsrpt;
 

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use crate::discover::Also;
 use crate::error::Error;
+use crate::name::HostName;
 use crate::net::dns::system_upstreams;
 use crate::net::reach::Reach;
 use crate::net::tls::root_store;
@@ -29,12 +30,25 @@ pub struct NetArgs {
     /// Port of the policy hosts
     #[arg(long, value_name = "PORT", default_value_t = 443)]
     pub https_port: u16,
+    /// Port of the mail hosts
+    #[arg(long, value_name = "PORT", default_value_t = 25)]
+    pub smtp_port: u16,
+    /// Name or [ADDRESS] that EHLO says we are: best the name that our address resolves to [default: this machine's name]
+    #[arg(long, value_name = "NAME", value_parser = helo)]
+    pub helo: Option<String>,
+    /// Domain that is known to take mail, by which to find out whether mail hosts can be reached from here; repeatable, none
+    /// to take it for granted [default: gmail.com, outlook.com, yahoo.com]
+    #[arg(long, value_name = "DOMAIN", value_parser = canary)]
+    pub smtp_canary: Vec<String>,
     /// URL or mail address that tells a stranger who is asking and why; goes into the user agent
     #[arg(long, value_name = "TEXT", conflicts_with = "no_contact")]
     pub contact: Option<String>,
     /// Say that no contact is wanted
     #[arg(long)]
     pub no_contact: bool,
+    /// Believe the resolver's word on DNSSEC (the AD bit): it validates, and the way to it is safe [default: only on this machine]
+    #[arg(long)]
+    pub trust_ad: bool,
     /// Network that may be talked to although it is not public; repeatable
     #[arg(long, value_name = "CIDR")]
     pub allow_network: Vec<IpNet>,
@@ -56,13 +70,19 @@ pub struct NetArgs {
     /// Seconds for the whole fetch of a policy
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub timeout_https: Duration,
+    /// Seconds for the greeting of a mail host
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub timeout_banner: Duration,
+    /// Seconds for the whole conversation with a mail host
+    #[arg(long, value_name = "SECONDS", default_value = "90", value_parser = seconds)]
+    pub timeout_smtp: Duration,
 }
 
 /// What to ask.
 #[derive(Args, Debug, Clone)]
 pub struct QuestionArgs {
-    /// How far to go where a record is announced: record, policy
-    #[arg(long, value_name = "DEPTH", default_value = "policy", value_parser = depth)]
+    /// How far to go where a record is announced: record, policy, mail
+    #[arg(long, value_name = "DEPTH", default_value = "mail", value_parser = depth)]
     pub depth: Depth,
     /// Go on even where no record is announced, to find policies without one
     #[arg(long)]
@@ -76,8 +96,33 @@ fn depth(text: &str) -> Result<Depth, String> {
     match text {
         "record" => Ok(Depth::Record),
         "policy" => Ok(Depth::Policy),
-        other => Err(format!("{other} is none of record, policy")),
+        "mail" => Ok(Depth::Mail),
+        other => Err(format!("{other} is none of record, policy, mail")),
     }
+}
+
+/// A host name with a dot, or an address literal (RFC 5321 4.1.1.1, 4.1.3).
+fn helo(text: &str) -> Result<String, String> {
+    let literal = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_literal = literal.is_some_and(|inside| {
+        let inside = inside.strip_prefix("IPv6:").unwrap_or(inside);
+        inside.parse::<std::net::IpAddr>().is_ok()
+    });
+    if is_literal {
+        return Ok(text.to_owned());
+    }
+    HostName::parse(text).map(|name| name.to_string()).map_err(|error| error.to_string())
+}
+
+/// A domain, or `none`.
+fn canary(text: &str) -> Result<String, String> {
+    HostName::parse(text).map(|name| name.to_string()).map_err(|error| error.to_string())
+}
+
+/// The name of this machine as EHLO wants it, or the literal of an address that is nobody's (RFC 5321 4.1.3).
+fn own_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    HostName::parse(name.trim()).map_or_else(|_| "localhost.localdomain".to_owned(), |name| name.to_string())
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -106,7 +151,22 @@ impl QuestionArgs {
     }
 }
 
+/// Domains that take mail from everywhere, at three operators, whose mail hosts have certificates that fit: all three have
+/// enforced MTA-STS for years.
+const CANARIES: [&str; 3] = ["gmail.com", "outlook.com", "yahoo.com"];
+
 impl NetArgs {
+    /// The domains by which to find out whether mail hosts can be reached; `None` where that is taken for granted.
+    #[must_use]
+    pub fn canaries(&self) -> Option<Vec<HostName>> {
+        let given: Vec<&str> = match self.smtp_canary.as_slice() {
+            [none] if none == "none" => return None,
+            [] => CANARIES.to_vec(),
+            given => given.iter().map(String::as_str).collect(),
+        };
+        Some(given.into_iter().filter_map(|name| HostName::parse(name).ok()).collect())
+    }
+
     /// The configuration, made once.
     ///
     /// # Errors
@@ -129,15 +189,20 @@ impl NetArgs {
             roots: roots.into(),
             reach: Arc::new(Reach::new(self.allow_network.clone())),
             https_port: self.https_port,
+            smtp_port: self.smtp_port,
+            helo: self.helo.clone().unwrap_or_else(own_name),
             user_agent: self.user_agent()?,
             timeouts: Timeouts {
                 dns: self.timeout_dns,
                 connect: self.timeout_connect,
                 tls: self.timeout_tls,
                 https: self.timeout_https,
+                banner: self.timeout_banner,
+                smtp: self.timeout_smtp,
             },
             per_host: self.per_host,
             rate: self.rate,
+            trust_ad: self.trust_ad,
         })
     }
 

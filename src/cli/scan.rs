@@ -134,6 +134,10 @@ impl ScanArgs {
             "rate": net.rate,
             "per_host": net.per_host,
             "https_port": net.https_port,
+            "smtp_port": net.smtp_port,
+            "helo": net.helo,
+            "smtp_canary": self.net.canaries().map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>()),
+            "trust_ad": net.trust_ad,
             "user_agent": net.user_agent,
             "allow_network": self.net.allow_network.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "timeouts_ms": {
@@ -141,6 +145,8 @@ impl ScanArgs {
                 "connect": u64::try_from(net.timeouts.connect.as_millis()).unwrap_or(u64::MAX),
                 "tls": u64::try_from(net.timeouts.tls.as_millis()).unwrap_or(u64::MAX),
                 "https": u64::try_from(net.timeouts.https.as_millis()).unwrap_or(u64::MAX),
+                "banner": u64::try_from(net.timeouts.banner.as_millis()).unwrap_or(u64::MAX),
+                "smtp": u64::try_from(net.timeouts.smtp.as_millis()).unwrap_or(u64::MAX),
             },
         });
         // It is an object, as it stands above.

@@ -90,6 +90,10 @@ pub enum Stage {
     Policy,
     /// The MX records and how the policy covers them.
     Mx,
+    /// The conversation with a mail host.
+    Smtp,
+    /// TLSA records and DNSSEC.
+    Dane,
     /// The TLS reporting record.
     Tlsrpt,
     /// What follows from several of these together.
@@ -113,9 +117,33 @@ impl Stage {
             Self::Http => "http",
             Self::Policy => "policy",
             Self::Mx => "mx",
+            Self::Smtp => "smtp",
+            Self::Dane => "dane",
             Self::Tlsrpt => "tlsrpt",
             Self::Sts => "sts",
             Self::Survey => "survey",
+        }
+    }
+}
+
+/// Whose server or record a finding is about: a certificate that has expired means one thing at the policy host and another
+/// at a mail host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Place {
+    /// What the domain publishes: its records, its policy host, its MX records.
+    #[default]
+    Domain,
+    /// One of the mail hosts that its MX records name.
+    MailHost,
+}
+
+impl Place {
+    /// The stable lower-case word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Domain => "domain",
+            Self::MailHost => "mail_host",
         }
     }
 }
@@ -267,13 +295,31 @@ pub struct Finding {
     pub subject: String,
     /// The context: `line`, `field`, `value`, `expected`, `not_after`, …
     pub detail: Detail,
+    /// Whose server or record it is about.
+    pub place: Place,
 }
 
 impl Finding {
     /// A finding without subject or context.
     #[must_use]
     pub fn new(code: Code) -> Self {
-        Self { code, subject: String::new(), detail: Detail::none() }
+        Self { code, subject: String::new(), detail: Detail::none(), place: Place::Domain }
+    }
+
+    /// Says that it was found at a mail host, which changes what a sender reports.
+    #[must_use]
+    pub fn at_mail_host(mut self) -> Self {
+        self.place = Place::MailHost;
+        self
+    }
+
+    /// The result type that a sender would report by RFC 8460 4.3, where there is one.
+    #[must_use]
+    pub fn result_type(&self) -> Option<&'static str> {
+        match self.place {
+            Place::Domain => self.code.entry().result_type,
+            Place::MailHost => catalogue::result_at_mail_host(self.code),
+        }
     }
 
     /// Names what it is about.
@@ -303,8 +349,11 @@ impl Finding {
         object.insert("code".into(), self.code.as_str().into());
         object.insert("severity".into(), self.severity().word().into());
         object.insert("rfc".into(), self.code.entry().source.into());
-        if let Some(result) = self.code.entry().result_type {
+        if let Some(result) = self.result_type() {
             object.insert("result_type".into(), result.into());
+        }
+        if self.place == Place::MailHost {
+            object.insert("place".into(), self.place.word().into());
         }
         if !self.subject.is_empty() {
             object.insert("subject".into(), self.subject.clone().into());

@@ -6,6 +6,7 @@ pub mod dns;
 pub mod https;
 pub mod pace;
 pub mod reach;
+pub mod smtp;
 pub mod tls;
 mod wire;
 
@@ -27,14 +28,21 @@ pub struct NetConfig {
     pub reach: Arc<Reach>,
     /// The port of the policy host (443 on the Internet).
     pub https_port: u16,
+    /// The port of the mail hosts (25 on the Internet).
+    pub smtp_port: u16,
     /// What we call ourselves in HTTP, with the contact.
     pub user_agent: String,
+    /// What we call ourselves in EHLO: a host name, or an address literal (RFC 5321 4.1.1.1, 4.1.3).
+    pub helo: String,
     /// How long each stage may take.
     pub timeouts: Timeouts,
     /// Connections at a time to one address.
     pub per_host: usize,
     /// DNS questions a second, if limited.
     pub rate: Option<u32>,
+    /// Whether the AD bit of every resolver is to be believed: the user vouches that it validates and that nobody stands in
+    /// between. Else it is believed of one on this machine alone (RFC 6840 5.7, RFC 4035 4.9.3).
+    pub trust_ad: bool,
 }
 
 /// How long each stage may take.
@@ -48,6 +56,10 @@ pub struct Timeouts {
     pub tls: Duration,
     /// The whole fetch of a policy (30 s; RFC 8461 3.3 suggests at most 60).
     pub https: Duration,
+    /// The greeting of a mail host (30 s; RFC 5321 4.5.3.2.1 grants five minutes, which a scan has not).
+    pub banner: Duration,
+    /// The whole conversation with a mail host (90 s).
+    pub smtp: Duration,
 }
 
 impl Default for Timeouts {
@@ -57,6 +69,8 @@ impl Default for Timeouts {
             connect: Duration::from_secs(5),
             tls: Duration::from_secs(10),
             https: Duration::from_secs(30),
+            banner: Duration::from_secs(30),
+            smtp: Duration::from_secs(90),
         }
     }
 }

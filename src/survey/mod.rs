@@ -21,6 +21,8 @@ pub enum Depth {
     Record,
     /// The record, the policy, and the DNS of mail and reporting.
     Policy,
+    /// All that, and the mail hosts themselves.
+    Mail,
 }
 
 impl Depth {
@@ -30,6 +32,7 @@ impl Depth {
         match self {
             Self::Record => "record",
             Self::Policy => "policy",
+            Self::Mail => "mail",
         }
     }
 }

@@ -235,7 +235,12 @@ impl Found {
         Column {
             name: "result_type",
             sentence: "The result type that a sender would report by RFC 8460 4.3; null where there is none.",
-            cell: Cell::Word(|r| r.finding.code.entry().result_type.map(Cow::Borrowed)),
+            cell: Cell::Word(|r| r.finding.result_type().map(Cow::Borrowed)),
+        },
+        Column {
+            name: "place",
+            sentence: "Whose server or record it is about: domain (records, policy host, MX records) or mail_host.",
+            cell: Cell::Word(|r| Some(r.finding.place.word().into())),
         },
         Column {
             name: "detail",

@@ -31,10 +31,13 @@ pub(crate) fn config(upstreams: Vec<Upstream>) -> NetConfig {
         roots: Arc::new([RootStore { name: "none".into(), anchors: Arc::new(rustls::RootCertStore::empty()) }]),
         reach: Arc::new(Reach::default()),
         https_port: 443,
+        smtp_port: 25,
+        helo: "client.example".to_owned(),
         user_agent: "stscan-test".to_owned(),
         timeouts: Timeouts { dns: TIME, ..Timeouts::default() },
         per_host: 2,
         rate: None,
+        trust_ad: false,
     }
 }
 

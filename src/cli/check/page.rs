@@ -86,7 +86,7 @@ impl Page {
     fn finding(&mut self, finding: &Finding, paint: &Paint) {
         let entry = finding.code.entry();
         let mut head = format!("  {} {:<30} {}", paint.severity(finding.severity()), entry.code, entry.source);
-        if let Some(result) = entry.result_type {
+        if let Some(result) = finding.result_type() {
             let _ = write!(head, "  (reported as {result})");
         }
         self.line(&head);

@@ -14,7 +14,7 @@ pub mod reach {
 pub mod tcp {
     use super::super::row::*;
     codes! { Tcp:
-        REFUSED = "tcp.refused", FATAL, "RFC 8461 3.3", FETCH, "the host refuses connections", "let the web server listen on port 443";
+        REFUSED = "tcp.refused", FATAL, "RFC 8461 3.3", FETCH, "the host refuses connections", "let the server listen on its port";
         TIMEOUT = "tcp.timeout", FAILURE, "stscan", None, "the host did not answer the connection in time", "";
         UNREACHABLE = "tcp.unreachable", FAILURE, "stscan", None, "the network says that the host cannot be reached", "";
         RESET = "tcp.reset", FAILURE, "stscan", None, "the connection was reset before TLS was up", "";
@@ -28,11 +28,11 @@ pub mod tls {
     codes! { Tls:
         TIMEOUT = "tls.timeout", FAILURE, "stscan", None, "the TLS handshake did not end in time", "";
         CLOSED = "tls.closed", FAILURE, "stscan", None, "the host closed the connection within the TLS handshake", "";
-        NOT_TLS = "tls.not_tls", FATAL, "RFC 8461 3.3", FETCH, "the host does not speak TLS", "let the web server speak TLS on this port";
-        ALERT = "tls.alert", FATAL, "RFC 8446 6", FETCH, "the host ended the TLS handshake with an alert", "give the web server a certificate for this name";
+        NOT_TLS = "tls.not_tls", FATAL, "RFC 8461 3.3", FETCH, "the host does not speak TLS", "let the server speak TLS";
+        ALERT = "tls.alert", FATAL, "RFC 8446 6", FETCH, "the host ended the TLS handshake with an alert", "give the server a certificate for this name";
         VERSION = "tls.version", FATAL, "RFC 8461 3.3, RFC 8996", FETCH, "the host speaks no TLS version from 1.2 on", "enable TLS 1.2 and 1.3";
-        PROTOCOL = "tls.protocol", FATAL, "RFC 8446", FETCH, "the host breaks the TLS protocol", "mend the web server";
-        TOO_LARGE = "tls.too_large", FATAL, "stscan", FETCH, "a TLS message is larger than anything lawful", "mend the web server";
+        PROTOCOL = "tls.protocol", FATAL, "RFC 8446", FETCH, "the host breaks the TLS protocol", "mend the server";
+        TOO_LARGE = "tls.too_large", FATAL, "stscan", FETCH, "a TLS message is larger than anything lawful", "mend the server";
     }
 }
 
@@ -42,7 +42,7 @@ pub mod cert {
     codes! { Cert:
         EXPIRED = "cert.expired", FATAL, "RFC 8461 3.3, RFC 5280 4.1.2.5", WEBPKI, "the certificate has expired", "renew it";
         NOT_YET_VALID = "cert.not_yet_valid", FATAL, "RFC 8461 3.3, RFC 5280 4.1.2.5", WEBPKI, "the certificate is not valid yet", "set the clock right, or issue it anew";
-        NAME = "cert.name", FATAL, "RFC 8461 3.3, RFC 6125 6.4", WEBPKI, "no SAN of the certificate matches the host", "issue a certificate for mta-sts.<domain>";
+        NAME = "cert.name", FATAL, "RFC 8461 3.3, RFC 6125 6.4", WEBPKI, "no SAN of the certificate matches the host", "issue a certificate for the name of the host";
         NO_SAN = "cert.no_san", FATAL, "RFC 8461 3.3, RFC 6125 6.4.4", WEBPKI, "the certificate has no SAN at all; its common name does not count", "issue a certificate with a SAN";
         SELF_SIGNED = "cert.self_signed", FATAL, "RFC 8461 3.3", WEBPKI, "the certificate is self-signed", "get a certificate of a public authority";
         UNKNOWN_ISSUER = "cert.unknown_issuer", FATAL, "RFC 8461 3.3, RFC 5280 6", WEBPKI, "the chain leads to no trusted root", "serve the intermediate certificates, of a public authority";

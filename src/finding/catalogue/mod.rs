@@ -38,14 +38,28 @@ mod row {
     pub(super) const WEBPKI: Option<&str> = Some("sts-webpki-invalid");
     /// RFC 8460 4.3.2.2: the MX host does not match the policy.
     pub(super) const VALIDATION: Option<&str> = Some("validation-failure");
+    /// RFC 8460 4.3.1: the mail host offers no STARTTLS.
+    pub(super) const STARTTLS: Option<&str> = Some("starttls-not-supported");
+    /// RFC 8460 4.3.1: the name of the mail host does not match its certificate.
+    pub(super) const HOST_MISMATCH: Option<&str> = Some("certificate-host-mismatch");
+    /// RFC 8460 4.3.1: the certificate of the mail host has expired.
+    pub(super) const HOST_EXPIRED: Option<&str> = Some("certificate-expired");
+    /// RFC 8460 4.3.1: the certificate of the mail host is not trusted.
+    pub(super) const HOST_UNTRUSTED: Option<&str> = Some("certificate-not-trusted");
+    /// RFC 8460 4.3.2.1: no TLSA record fits.
+    pub(super) const TLSA: Option<&str> = Some("tlsa-invalid");
+    /// RFC 8460 4.3.2.1: the resolver says that the answer is bogus.
+    pub(super) const DNSSEC: Option<&str> = Some("dnssec-invalid");
 }
 
+pub mod dane;
 pub mod dns;
 pub mod https;
 pub mod list;
 pub mod mx;
 pub mod policy;
 pub mod record;
+pub mod smtp;
 pub mod sts;
 pub mod tlsrpt;
 
@@ -58,7 +72,25 @@ pub fn all() -> impl Iterator<Item = Code> {
     [list::ALL, dns::ALL, record::ALL]
         .into_iter()
         .chain(https::STAGES)
-        .chain([policy::ALL, mx::ALL, tlsrpt::ALL, sts::ALL])
+        .chain([policy::ALL, mx::ALL, smtp::ALL, dane::ALL, tlsrpt::ALL, sts::ALL])
         .flatten()
         .copied()
+}
+
+/// What a sender reports by RFC 8460 4.3.1 of a code at a mail host. The codes of TCP, TLS and certificates are the same as
+/// at a policy host; what they are called in a report is not.
+pub(super) fn result_at_mail_host(code: Code) -> Option<&'static str> {
+    let entry = code.entry();
+    match entry.stage {
+        super::Stage::Cert => match code {
+            _ if entry.result_type.is_none() => None,
+            code if code == cert::EXPIRED => row::HOST_EXPIRED,
+            code if code == cert::NAME || code == cert::NO_SAN => row::HOST_MISMATCH,
+            _ => row::HOST_UNTRUSTED,
+        },
+        super::Stage::Tls if entry.result_type.is_some() => row::VALIDATION,
+        // No connection is no failure of TLS, so no report has a word for it.
+        super::Stage::Tls | super::Stage::Tcp | super::Stage::Reach | super::Stage::Http => None,
+        _ => entry.result_type,
+    }
 }

@@ -12,5 +12,7 @@ codes! { Mx:
     NAME = "mx.name", VIOLATION, "RFC 5321 2.3.5", None, "an MX record names what can be no host", "name a host";
     UNCOVERED = "mx.uncovered", VIOLATION, "RFC 8461 4.1", VALIDATION, "no mx of the policy covers an MX host", "add the host to the policy, under a new id";
     NONE_COVERED = "mx.none_covered", FATAL, "RFC 8461 4.1, 5", VALIDATION, "no mx of the policy covers any MX host: senders refuse under enforce", "bring policy and MX records together";
+    NO_ADDRESS = "mx.no_address", FATAL, "RFC 5321 5.1", None, "an MX host has no address", "give the host an address, or remove its MX record";
+    ALIAS = "mx.cname", VIOLATION, "RFC 2181 10.3, RFC 5321 5.1", None, "an MX host is an alias", "name the host itself";
     MANY = "mx.many", ADVICE, "stscan", None, "the domain has more than 100 MX records", "";
 }

@@ -73,7 +73,9 @@ pub enum Security {
     Secure,
     /// The AD bit was not set.
     Insecure,
-    /// There was no answer to tell from.
+    /// The answer fails validation: a resolver that validates gives none, and one that is asked not to check gives it.
+    Bogus,
+    /// There was no answer to tell from, or the resolver does not validate.
     #[default]
     Unknown,
 }
@@ -85,6 +87,7 @@ impl Security {
         match self {
             Self::Secure => "secure",
             Self::Insecure => "insecure",
+            Self::Bogus => "bogus",
             Self::Unknown => "unknown",
         }
     }

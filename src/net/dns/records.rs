@@ -6,6 +6,7 @@ use hickory_proto::rr::{Name, RData};
 use sha2::{Digest, Sha256};
 
 use super::{Mx, TXT_KEPT, Txt};
+use crate::dane::{DATA_KEPT, Tlsa};
 
 /// A TXT record.
 pub(super) fn txt(data: &RData) -> Option<Txt> {
@@ -28,6 +29,19 @@ pub(super) fn txt(data: &RData) -> Option<Txt> {
 pub(super) fn mx(data: &RData) -> Option<Mx> {
     let RData::MX(mx) = data else { return None };
     Some(Mx { preference: mx.preference, host: presentation(&mx.exchange) })
+}
+
+/// A TLSA record.
+pub(super) fn tlsa(data: &RData) -> Option<Tlsa> {
+    let RData::TLSA(tlsa) = data else { return None };
+    let length = tlsa.cert_data.len();
+    Some(Tlsa {
+        usage: tlsa.cert_usage.into(),
+        selector: tlsa.selector.into(),
+        matching: tlsa.matching.into(),
+        data: tlsa.cert_data[..length.min(DATA_KEPT)].to_vec(),
+        length,
+    })
 }
 
 /// An A record.

@@ -12,6 +12,7 @@ use super::records;
 use super::server::Trace;
 use super::verdict::{self, Chain, Verdict};
 use super::{Addresses, Answer, Lookup, Mx, Rrset, Security, Txt};
+use crate::dane::Tlsa;
 use crate::error::Error;
 use crate::failure::Failure;
 use crate::finding;
@@ -67,6 +68,22 @@ impl Resolver {
             self.look_up::<Ipv6Addr>(host, RecordType::AAAA, records::v6),
         );
         Addresses { v4, v6 }
+    }
+
+    /// The TLSA records at a name, sorted.
+    pub async fn tlsa(&self, name: &HostName) -> Answer<Tlsa> {
+        let mut answer = self.look_up(name, RecordType::TLSA, records::tlsa).await;
+        if let Lookup::Found(set) = &mut answer.lookup {
+            set.records.sort();
+        }
+        answer
+    }
+
+    /// The same resolver, that tells a bogus answer from a broken resolver: what it fails to answer is asked once more
+    /// without validation (RFC 4035 3.2.2, 4.3), which costs another question.
+    #[must_use]
+    pub fn telling(&self) -> Self {
+        self.clone()
     }
 
     /// Finds out within a few seconds whether any resolver answers at all. Every answer counts that keeps the format.

@@ -67,10 +67,13 @@ fn every_host_name_makes_a_request() {
         roots: Arc::new([]),
         reach: Arc::default(),
         https_port: 443,
+        smtp_port: 25,
+        helo: "client.example".to_owned(),
         user_agent: "stscan\r\nX: y \u{fc}\u{7f}".to_owned(),
         timeouts: Timeouts::default(),
         per_host: 1,
         rate: None,
+        trust_ad: false,
     };
     let client = Client::new(&config);
     // What cannot stand in a header is gone, and nothing is smuggled.

@@ -37,10 +37,13 @@ pub(crate) fn config(port: u16, roots: Vec<RootStore>) -> NetConfig {
         roots: roots.into(),
         reach: Arc::new(Reach::new(vec!["127.0.0.0/8".parse().unwrap()])),
         https_port: port,
+        smtp_port: 25,
+        helo: "client.example".to_owned(),
         user_agent: "stscan/test (+mailto:contact@example.com)".to_owned(),
         timeouts: TIMEOUTS,
         per_host: 2,
         rate: None,
+        trust_ad: false,
     }
 }
 
