@@ -73,9 +73,11 @@ impl Judge {
         for row in &rows {
             self.summary.count(row);
         }
-        meter.asked(rows.iter().map(|row| row.judged.questions()).sum());
         let found: Vec<Found> = rows.iter().flat_map(found).collect();
         let hosts: Vec<host::Row> = rows.iter().flat_map(|row| &row.hosts).flat_map(rows_of).collect();
+        hosts.iter().for_each(|host| self.summary.count_host(host));
+        let questions: u64 = rows.iter().map(|row| row.judged.questions()).sum();
+        meter.asked(questions + hosts.iter().map(host::Row::questions).sum::<u64>());
         let (bodies, certificates) = self.evidence(&rows, &hosts);
         // Columns that are null throughout cost next to nothing, so short rows are kept apart from long ones.
         let (long, short): (Vec<Domains>, Vec<Domains>) = rows.into_iter().partition(|row| row.judged.policy.is_some());

@@ -12,7 +12,7 @@ use crate::net::dns::{Answer, Lookup};
 use crate::net::smtp::Talked;
 use crate::probe;
 use crate::smtp::reply::Reply;
-use crate::sts::sender::Dane;
+use crate::sts::sender::{Dane, Sight};
 use crate::text::hex;
 
 /// A row of `hosts`: a mail host at one of its addresses; or the host alone, where there was no address to talk to.
@@ -32,6 +32,18 @@ impl Row {
         let places: Vec<Option<usize>> = if seen.talked.is_empty() { vec![None] } else { places.collect() };
         let row = |at| Self { seen: Arc::clone(&seen), judged: Arc::clone(&judged), at };
         places.into_iter().map(row).collect()
+    }
+
+    /// What the host is worth at this address to a sender that goes by certificates alone.
+    #[must_use]
+    pub fn sight(&self) -> Sight {
+        self.attempt().map_or(self.judged.reach, |attempt| attempt.session.sight(false))
+    }
+
+    /// The DNS questions that were sent for the host, told once.
+    #[must_use]
+    pub fn questions(&self) -> u64 {
+        if self.at.unwrap_or(0) == 0 { self.judged.questions } else { 0 }
     }
 
     /// The certificates that were sent, leaf first.
@@ -104,18 +116,12 @@ pub static COLUMNS: &[Column<Row>] = &[
     Column {
         name: "status",
         sentence: "What the host is worth at this address to a sender that goes by certificates alone: usable, broken, unseen or not_asked.",
-        cell: Cell::Word(|r| {
-            let sight = r.attempt().map_or(r.judged.reach, |attempt| attempt.session.sight(false));
-            Some(sight.word().into())
-        }),
+        cell: Cell::Word(|r| Some(r.sight().word().into())),
     },
     Column {
         name: "code",
         sentence: "The code that decided the status; null where it is usable.",
-        cell: Cell::Word(|r| {
-            let sight = r.attempt().map_or(r.judged.reach, |attempt| attempt.session.sight(false));
-            sight.code().map(|code| code.as_str().into())
-        }),
+        cell: Cell::Word(|r| r.sight().code().map(|code| code.as_str().into())),
     },
     Column {
         name: "codes",
