@@ -8,7 +8,7 @@ mod exchange;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -18,10 +18,10 @@ use tokio::time::Instant;
 
 use super::pace::{PerHost, Seat};
 use super::reach::{Reach, milliseconds};
-use super::tls::{Handshaker, TlsFacts};
+use super::tls::{Handshaker, TlsFacts, is_address, judge};
 use super::wire::Metered;
 use super::{NetConfig, Timeouts};
-use crate::cert::{self, RootStore, Verdict};
+use crate::cert::{RootStore, Verdict};
 use crate::failure::Failure;
 use crate::finding::https::{http, reach, tcp, tls};
 use crate::finding::{Kind, Stage, policy};
@@ -155,7 +155,7 @@ impl Client {
             Err(failure) => Some(failure),
         };
         fetch.times.total = Some(clock.started.elapsed());
-        fetch.verdict = self.judge(host, &fetch.chain).await;
+        fetch.verdict = judge(host, &fetch.chain, &self.roots).await;
         fetch
     }
 
@@ -274,30 +274,6 @@ impl Client {
         }
         request
     }
-
-    /// Judges the chain beside the tasks of the network: a hostile one costs up to a second (HOSTILE.md 87).
-    async fn judge(&self, host: &HostName, chain: &[Vec<u8>]) -> Option<Verdict> {
-        if chain.is_empty() {
-            return None;
-        }
-        let (host, chain, roots) = (host.clone(), chain.to_vec(), Arc::clone(&self.roots));
-        let at = SystemTime::now();
-        let task = tokio::task::spawn_blocking(move || cert::judge(&chain, &host, at, &roots));
-        match task.await.map_err(tokio::task::JoinError::try_into_panic) {
-            Ok(verdict) => Some(verdict),
-            // A panic is a fault of ours, and belongs to whoever asked for this survey.
-            Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            // The runtime is being shut down.
-            Err(Err(_)) => None,
-        }
-    }
-}
-
-/// Whether a name would be read as an address: its last label is a number (RFC 3986 3.2.2, RFC 1123 2.1).
-fn is_address(host: &HostName) -> bool {
-    let last = host.as_str().rsplit('.').next().unwrap_or_default();
-    let hexadecimal = last.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
-    hexadecimal || last.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// The addresses to try: the families in turn, each in its order, none twice (RFC 8305 4, without its race).

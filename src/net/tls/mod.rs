@@ -6,10 +6,12 @@
 
 mod cause;
 mod roots;
+mod verdict;
 
 pub(crate) use cause::rustls_failure;
 use cause::{handshake_failure, silence};
 pub use roots::root_store;
+pub(crate) use verdict::judge;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -99,6 +101,13 @@ impl Handshaker {
         let outcome = outcome.map_err(|failure| blame(failure, &chain).about(host.as_str()));
         Handshake { chain, outcome }
     }
+}
+
+/// Whether a name would be read as an address: its last label is a number (RFC 3986 3.2.2, RFC 1123 2.1).
+pub(crate) fn is_address(host: &HostName) -> bool {
+    let last = host.as_str().rsplit('.').next().unwrap_or_default();
+    let hexadecimal = last.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+    hexadecimal || last.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Tells a key that is too weak to be verified from a peer that does not hold its key: rustls calls both a bad
