@@ -291,7 +291,7 @@ pub static COLUMNS: &[Column<Row>] = &[
     },
     Column {
         name: "tlsa_records",
-        sentence: "The TLSA records, each as usage, selector, matching type and data in hexadecimal, 512 bytes of it.",
+        sentence: "The TLSA records, each as usage, selector, matching type and data in hexadecimal.",
         cell: Cell::Texts(|r| match &r.tlsa()?.lookup {
             Lookup::Found(set) => Some(set.records.iter().map(|record| Cow::Owned(record.presentation())).collect()),
             Lookup::NoData | Lookup::NxDomain | Lookup::Failed(_) => None,
