@@ -213,7 +213,7 @@ fn the_lab_knows_nothing_of_the_rules() {
 
 async fn specimens() -> Lab {
     let population = Population::new(lab::worlds().unwrap(), 0, 1);
-    Lab::start(population, LabOptions { log: None, keep_lines: true }).await.unwrap()
+    Lab::start(population, LabOptions { keep_lines: true, ..LabOptions::default() }).await.unwrap()
 }
 
 /// A question as bytes: RD, one name, one type, and an OPT record of 1,232 bytes.
@@ -447,7 +447,7 @@ async fn the_log_is_written_where_it_was_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("requests.log");
     let population = Population::new(lab::worlds().unwrap(), 0, 1);
-    let lab = Lab::start(population, LabOptions { log: Some(log.clone()), keep_lines: false }).await.unwrap();
+    let lab = Lab::start(population, LabOptions { log: Some(log.clone()), ..LabOptions::default() }).await.unwrap();
     let (roots, community) = lab.write_roots(folder.path()).unwrap();
     assert!(std::fs::read_to_string(roots).unwrap().contains("BEGIN CERTIFICATE"));
     assert_eq!(std::fs::read_to_string(community).unwrap().matches("BEGIN CERTIFICATE").count(), 2);
