@@ -224,8 +224,10 @@ mod tests {
                 .iter()
                 .map(|heard| (heard.reply.code, heard.reply.lines.iter().map(|line| text::excerpt(line)).collect()))
                 .collect();
-            let replies: Vec<(u16, Vec<String>)> =
-                replies.iter().map(|(code, lines)| (*code, lines.iter().map(|line| line.to_string()).collect())).collect();
+            let replies: Vec<(u16, Vec<String>)> = replies
+                .iter()
+                .map(|(code, lines)| (*code, lines.iter().map(|line| line.to_string()).collect()))
+                .collect();
             assert_eq!((heard, ended), (replies, *code), "{}", text::excerpt(bytes));
         }
     }

@@ -84,7 +84,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             return Loss::Broken(failure);
         }
         match error.kind() {
-            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => Loss::Reset,
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+                Loss::Reset
+            }
             io::ErrorKind::TimedOut => Loss::Late,
             // Within TLS, an end without close_notify among others.
             _ => Loss::Closed,

@@ -103,7 +103,10 @@ impl Client {
         let all = addresses.all();
         let Some(address) = all.iter().find(|address| address.is_ipv4()).or(all.first()) else {
             let failed = [failed(&addresses.v4.lookup), failed(&addresses.v6.lookup)].into_iter().flatten().next();
-            return Step::Met(host.clone(), Err(failed.unwrap_or_else(|| Failure::new(mx::NO_ADDRESS).about(host.as_str()))));
+            return Step::Met(
+                host.clone(),
+                Err(failed.unwrap_or_else(|| Failure::new(mx::NO_ADDRESS).about(host.as_str()))),
+            );
         };
         let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(MARGIN);
         self.timeouts.smtp = self.timeouts.smtp.min(left);

@@ -20,6 +20,8 @@ pub struct Judged {
     pub host: HostName,
     /// Whether it has an address to talk to.
     pub reach: Sight,
+    /// That there may be more addresses than were talked to, and why.
+    pub unseen: Option<Sight>,
     /// What DANE says of it, for a domain whose MX records are secure.
     pub dane: Dane,
     /// The attempts, address by address.
@@ -55,6 +57,7 @@ pub fn judge(seen: &Seen) -> Judged {
     let mut judged = Judged {
         host: seen.host.clone(),
         reach: Sight::Passed,
+        unseen: None,
         dane: Dane::NotAsked,
         attempts: Vec::new(),
         findings: Vec::new(),
@@ -127,13 +130,12 @@ fn reach(seen: &Seen, judged: &mut Judged) {
         let list = forbidden.iter().map(|(address, block)| format!("{address} ({block})")).collect::<Vec<_>>();
         judged.findings.push(Finding::new(finding::reach::MIXED).with("forbidden", list.join(", ")));
     }
-    // What did not answer at the addresses that we saw may answer at those that we did not see.
-    let none_passed = || seen.talked.iter().all(|talked| talked.failure.is_some());
-    if let Some(code) = failed.filter(|_| none_passed()) {
-        judged.reach = Sight::Unseen(code);
-    } else if seen.beyond() > 0 && none_passed() {
-        judged.reach = Sight::NotAsked(finding::sts::HOSTS_BEYOND);
-    }
+    // What fails at the addresses that we saw may pass at those that we did not see.
+    judged.unseen = match failed {
+        Some(code) => Some(Sight::Unseen(code)),
+        None if seen.beyond() > 0 => Some(Sight::NotAsked(finding::sts::HOSTS_BEYOND)),
+        None => None,
+    };
 }
 
 /// TLSA records and DNSSEC (RFC 7672 2.1, 2.2).
@@ -275,11 +277,17 @@ impl Judged {
     }
 
     /// The attempts as a sender would make them: what this machine has no way to counts only where there is nothing else.
+    /// Addresses that may be there and were not talked to stand last, as one.
     #[must_use]
     pub fn sessions(&self) -> Vec<Session> {
         let routed = |attempt: &&Attempt| attempt.session.tls != Sight::NotAsked(finding::sts::NO_ROUTE);
-        let sessions: Vec<Session> = self.attempts.iter().filter(routed).map(|attempt| attempt.session).collect();
-        if sessions.is_empty() { self.attempts.iter().map(|attempt| attempt.session).collect() } else { sessions }
+        let mut sessions: Vec<Session> = self.attempts.iter().filter(routed).map(|attempt| attempt.session).collect();
+        if sessions.is_empty() {
+            sessions = self.attempts.iter().map(|attempt| attempt.session).collect();
+        }
+        let not_asked = Sight::NotAsked(finding::sts::DELIVERY_NOT_ASKED);
+        sessions.extend(self.unseen.map(|tls| Session { tls, pkix: not_asked, dane: not_asked }));
+        sessions
     }
 
     /// Everything that could not be seen.

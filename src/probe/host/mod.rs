@@ -228,3 +228,7 @@ async fn talk(client: &Client, host: &HostName, addresses: Vec<IpAddr>) -> Vec<T
     }
     talked
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+mod tests;

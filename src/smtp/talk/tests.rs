@@ -68,7 +68,13 @@ fn a_reply_goes_in_and_an_order_comes_out() {
     // What comes; what we say; why it ends; what is found; what STARTTLS came to.
     let rows: &[(&[Came], &str, Option<&str>, &[&str], StartTls)] = &[
         (&[Says("220 a\r\n"), Says(EHLO), Says("220 go\r\n"), Says("250 a\r\n")], all, None, &[], Accepted),
-        (&[Says("220 a\r\n"), Says("250-a\r\n250 starttls\r\n"), Says("220\r\n"), Says("250\r\n")], all, None, &[], Accepted),
+        (
+            &[Says("220 a\r\n"), Says("250-a\r\n250 starttls\r\n"), Says("220\r\n"), Says("250\r\n")],
+            all,
+            None,
+            &[],
+            Accepted,
+        ),
         (&[Says("250 a\r\n"), Says(EHLO), Says("220 go\r\n"), Says("250 a\r\n")], all, None, &[], Accepted),
         // The greeting.
         (&[Says("421 busy\r\n")], "QUIT", Some("smtp.banner_4xx"), &[], Unknown),
@@ -81,7 +87,13 @@ fn a_reply_goes_in_and_an_order_comes_out() {
         // EHLO and HELO.
         (&[Says("220 a\r\n"), Says("250 a\r\n")], "EHLO QUIT", Some("smtp.no_starttls"), &[], NotOffered),
         (&[Says("220 a\r\n"), Says("250 STARTTLS\r\n")], "EHLO QUIT", Some("smtp.no_starttls"), &[], NotOffered),
-        (&[Says("220 a\r\n"), Says("250-a\r\n250 XSTARTTLS\r\n")], "EHLO QUIT", Some("smtp.no_starttls"), &[], NotOffered),
+        (
+            &[Says("220 a\r\n"), Says("250-a\r\n250 XSTARTTLS\r\n")],
+            "EHLO QUIT",
+            Some("smtp.no_starttls"),
+            &[],
+            NotOffered,
+        ),
         (&[Says("220 a\r\n"), Says("421 a\r\n")], "EHLO QUIT", Some("smtp.ehlo_4xx"), &[], Unknown),
         (
             &[Says("220 a\r\n"), Says("502 what\r\n"), Says("250 a\r\n")],
@@ -90,8 +102,20 @@ fn a_reply_goes_in_and_an_order_comes_out() {
             &["smtp.no_ehlo"],
             NotOffered,
         ),
-        (&[Says("220 a\r\n"), Says("550 a\r\n"), Says("451 a\r\n")], "EHLO HELO QUIT", Some("smtp.ehlo_4xx"), &[], Unknown),
-        (&[Says("220 a\r\n"), Says("500 a\r\n"), Says("504 a\r\n")], "EHLO HELO QUIT", Some("smtp.ehlo_5xx"), &[], Unknown),
+        (
+            &[Says("220 a\r\n"), Says("550 a\r\n"), Says("451 a\r\n")],
+            "EHLO HELO QUIT",
+            Some("smtp.ehlo_4xx"),
+            &[],
+            Unknown,
+        ),
+        (
+            &[Says("220 a\r\n"), Says("500 a\r\n"), Says("504 a\r\n")],
+            "EHLO HELO QUIT",
+            Some("smtp.ehlo_5xx"),
+            &[],
+            Unknown,
+        ),
         (&[Says("220 a\r\n"), Goes(Loss::Late)], "EHLO", Some("smtp.timeout"), &[], Unknown),
         (&[Says("220 a\r\n"), Says("502 a\r\n"), Goes(Loss::Closed)], "EHLO HELO", Some("smtp.closed"), &[], Unknown),
         // STARTTLS.
@@ -109,7 +133,13 @@ fn a_reply_goes_in_and_an_order_comes_out() {
             &[],
             Refused,
         ),
-        (&[Says("220 a\r\n"), Says(EHLO), Goes(Loss::Closed)], "EHLO STARTTLS", Some("smtp.starttls_refused"), &[], Refused),
+        (
+            &[Says("220 a\r\n"), Says(EHLO), Goes(Loss::Closed)],
+            "EHLO STARTTLS",
+            Some("smtp.starttls_refused"),
+            &[],
+            Refused,
+        ),
         (&[Says("220 a\r\n"), Says(EHLO), Goes(Loss::Reset)], "EHLO STARTTLS", Some("smtp.reset"), &[], Unknown),
         (&[Says("220 a\r\n"), Says(EHLO), Goes(Loss::Late)], "EHLO STARTTLS", Some("smtp.timeout"), &[], Unknown),
         (
@@ -120,7 +150,13 @@ fn a_reply_goes_in_and_an_order_comes_out() {
             Accepted,
         ),
         // Within TLS nothing is a failure any more.
-        (&[Says("220 a\r\n"), Says(EHLO), Says("220 go\r\n"), Says(EHLO)], all, None, &["smtp.starttls_again"], Accepted),
+        (
+            &[Says("220 a\r\n"), Says(EHLO), Says("220 go\r\n"), Says(EHLO)],
+            all,
+            None,
+            &["smtp.starttls_again"],
+            Accepted,
+        ),
         (
             &[Says("220 a\r\n"), Says(EHLO), Says("220 go\r\n"), Says("503 no\r\n")],
             all,
@@ -136,7 +172,13 @@ fn a_reply_goes_in_and_an_order_comes_out() {
             Accepted,
         ),
         // The form, once each.
-        (&[Says("220 \x1b[2J\n"), Says("250 \0\n")], "EHLO QUIT", Some("smtp.no_starttls"), &["smtp.bytes", "smtp.line_end"], NotOffered),
+        (
+            &[Says("220 \x1b[2J\n"), Says("250 \0\n")],
+            "EHLO QUIT",
+            Some("smtp.no_starttls"),
+            &["smtp.bytes", "smtp.line_end"],
+            NotOffered,
+        ),
     ];
     for (script, said, failure, findings, starttls) in rows {
         let played = play(script);
@@ -151,9 +193,8 @@ fn a_reply_goes_in_and_an_order_comes_out() {
 fn what_was_said_is_kept() {
     let secure = "250-a\r\n250-Auth plain\r\n250 size\r\n";
     let facts = play(&[Says("220 a b\r\n"), Says(EHLO), Says("220 go\r\n"), Says(secure)]).facts;
-    let reply = |code, lines: &[&str]| {
-        Some(Reply { code, lines: lines.iter().map(|line| line.as_bytes().to_vec()).collect() })
-    };
+    let reply =
+        |code, lines: &[&str]| Some(Reply { code, lines: lines.iter().map(|line| line.as_bytes().to_vec()).collect() });
     assert_eq!(facts.banner, reply(220, &["a b"]));
     assert_eq!(facts.ehlo, reply(250, &["mx.example", "SIZE 1000", "STARTTLS"]));
     assert_eq!(facts.starttls_reply, reply(220, &["go"]));
