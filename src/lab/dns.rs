@@ -46,12 +46,7 @@ enum Reaction {
 }
 
 /// Answers questions over UDP until told to stop.
-pub(super) async fn serve_udp(
-    socket: UdpSocket,
-    zones: Arc<Zones>,
-    log: Arc<Log>,
-    mut stop: watch::Receiver<bool>,
-) {
+pub(super) async fn serve_udp(socket: UdpSocket, zones: Arc<Zones>, log: Arc<Log>, mut stop: watch::Receiver<bool>) {
     let socket = Arc::new(socket);
     let mut flaky = HashMap::new();
     let mut delayed = JoinSet::new();

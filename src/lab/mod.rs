@@ -174,18 +174,7 @@ impl Lab {
         if faults.contains(&SmtpFault::Tls(TlsFault::Backlog)) {
             queues.extend(full_queue(smtp_port).await?);
         }
-        Ok(Self {
-            resolver,
-            https_port,
-            smtp_port,
-            roots_pem,
-            community_pem,
-            population,
-            log,
-            stop,
-            tasks,
-            queues,
-        })
+        Ok(Self { resolver, https_port, smtp_port, roots_pem, community_pem, population, log, stop, tasks, queues })
     }
 
     /// The domains that are served.

@@ -154,7 +154,9 @@ impl Server<'_> {
 
     /// Greets. Says whether the conversation goes on.
     async fn greet(&self, stream: &mut TcpStream) -> io::Result<bool> {
-        let Some(fault) = self.fault else { return self.open(stream, format!("220 {NAME} ESMTP\r\n").as_bytes()).await };
+        let Some(fault) = self.fault else {
+            return self.open(stream, format!("220 {NAME} ESMTP\r\n").as_bytes()).await;
+        };
         match fault {
             SmtpFault::Delay(ms) => tokio::time::sleep(Duration::from_millis(u64::from(ms))).await,
             SmtpFault::BannerSilence => std::future::pending().await,

@@ -190,7 +190,9 @@ mod tests {
             texts.iter().map(|text| SmtpFault::read(text).unwrap_or_else(|| panic!("{text}"))).collect();
         let addresses: BTreeSet<Ipv4Addr> = faults.iter().map(|fault| fault.address()).collect();
         assert_eq!(addresses.len(), faults.len());
-        for text in ["", "banner", "banner 99", "no-starttls 1", "delay x", "tls", "tls nonsense", "refused 1", "injektion"] {
+        for text in
+            ["", "banner", "banner 99", "no-starttls 1", "delay x", "tls", "tls nonsense", "refused 1", "injektion"]
+        {
             assert_eq!(SmtpFault::read(text), None, "{text}");
         }
     }
