@@ -1,4 +1,6 @@
-//! The lab: its worlds and their ground truth, its resolver and its web servers.
+//! The lab: its worlds and their ground truth, its resolver, its web servers and its mail servers.
+
+mod mail;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -200,6 +202,17 @@ fn a_bad_file_is_refused_with_its_line() {
         ("world a\nhttps h\n cert nonsense\n", 3),
         ("world a\nhttps h\n tls alert 999\n", 3),
         ("world a\nhttps h\n | body\n", 3),
+        ("world a\nsmtp h\n cert nonsense\n", 3),
+        ("world a\nsmtp h\n tls nonsense\n", 3),
+        ("world a\nsmtp h\n fault smtp nonsense\n", 3),
+        ("world a\nsmtp h\n fault http silence\n", 3),
+        ("world a\nsmtp h h\n", 2),
+        ("world a\ndns\n $D 300 A $A nonsense\n", 3),
+        ("world a\ndns\n $D 300 TLSA 3 1 1\n", 3),
+        ("world a\ndns\n $D 300 TLSA 3 1 1 0g\n", 3),
+        ("world a\ndns\n $D 300 TLSA 3 1 1 000\n", 3),
+        ("world a\ndns\n insecure\n", 3),
+        ("world a\nfault dns $D MX bogus 65536\n", 2),
         ("world a\ntruth\n outcomes none\n", 3),
     ] {
         let error = world::parse(text, "bad.world").unwrap_err();
@@ -261,7 +274,7 @@ async fn specimens() -> Lab {
 fn question(id: u16, name: &str, rtype: u16) -> Vec<u8> {
     let mut bytes = id.to_be_bytes().to_vec();
     bytes.extend_from_slice(&[1, 0, 0, 1, 0, 0, 0, 0, 0, 1]);
-    for label in name.split('.') {
+    for label in name.split('.').filter(|label| !label.is_empty()) {
         bytes.push(u8::try_from(label.len()).unwrap());
         bytes.extend_from_slice(label.as_bytes());
     }
