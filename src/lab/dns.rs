@@ -182,6 +182,7 @@ fn react(zones: &Zones, question: &Question, tcp: bool, flaky: &mut HashMap<(u32
                 *asked += 1;
                 if *asked <= *times && !tcp {
                     message.answers.clear();
+                    message.flags &= !flag::AD;
                     message.rcode = SERVFAIL;
                 }
             }
@@ -206,6 +207,7 @@ fn react(zones: &Zones, question: &Question, tcp: bool, flaky: &mut HashMap<(u32
 fn faulty(fault: &DnsFault, mut message: Message, question: &Question) -> Vec<u8> {
     match fault {
         DnsFault::Rcode(rcode) => {
+            message.flags &= !flag::AD;
             message.rcode = *rcode;
             message.answers.clear();
             message.opts = message.opts.max(u8::from(*rcode > 15));

@@ -183,8 +183,8 @@ impl Server<'_> {
             SmtpFault::CodeChanges => b"220-mail.lab.test ESMTP\r\n554 no service\r\n",
             SmtpFault::NotSmtpHttp => b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
             SmtpFault::NotSmtpSsh => b"SSH-2.0-OpenSSH_9.6\r\n",
-            // A fatal alert, unexpected_message: what a TLS server says that has waited too long (RFC 8446 6.2).
-            SmtpFault::TlsFirst => b"\x15\x03\x03\x00\x02\x02\x0a",
+            // A fatal alert, handshake_failure: what a TLS server says that has waited too long (RFC 8446 6.2).
+            SmtpFault::TlsFirst => b"\x15\x03\x03\x00\x02\x02\x28",
             SmtpFault::Banner(421) => b"421 mail.lab.test closing\r\n",
             SmtpFault::Banner(code) => return self.open(stream, format!("{code} {NAME}\r\n").as_bytes()).await,
             _ if flaky => b"421 mail.lab.test too busy\r\n",
