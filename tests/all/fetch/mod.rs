@@ -25,6 +25,8 @@ pub(crate) const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_millis(500),
     tls: Duration::from_millis(800),
     https: Duration::from_millis(1600),
+    banner: Duration::from_secs(1),
+    smtp: Duration::from_secs(3),
 };
 
 /// What a machine under load may add to a time bound (HOSTILE.md).
