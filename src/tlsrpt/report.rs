@@ -4,6 +4,7 @@
 //! in the details it stands once for each result type (RFC 8460 4: "overlapping counts").
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -64,7 +65,7 @@ pub struct Host {
     /// At how many it may not.
     pub addresses_broken: u64,
     /// Its TLSA records in presentation format (RFC 6698 2.2), where they are known.
-    pub tlsa: Vec<String>,
+    pub tlsa: Arc<[String]>,
 }
 
 /// How often a result type is to be reported under the policies of a type.
@@ -188,7 +189,7 @@ pub fn applied(seen: &Seen) -> Vec<Applied> {
         let (own, others) = rest.into_iter().partition(|detail| detail.host.as_ref() == Some(&host.name));
         rest = others;
         let mut one = under(PolicyType::Tlsa, &host.name, &seen.policy, &[host], own);
-        one.strings.clone_from(&host.tlsa);
+        one.strings = host.tlsa.to_vec();
         all.push(one);
     }
     if !rest.is_empty() {

@@ -25,7 +25,7 @@ fn uncovered(name: &str, usable: u64) -> Host {
 }
 
 fn by_dane(name: &str, usable: u64, broken: u64) -> Host {
-    Host { by_dane: true, tlsa: vec!["3 1 1 ab".to_owned()], ..host(name, usable, broken) }
+    Host { by_dane: true, tlsa: ["3 1 1 ab".to_owned()].into(), ..host(name, usable, broken) }
 }
 
 fn counted(policy_type: PolicyType, result_type: &str, count: u64) -> Counted {
