@@ -20,6 +20,16 @@ pub struct Tlsa {
     pub length: usize,
 }
 
+impl Tlsa {
+    /// The record as a zone file has it: usage, selector, matching type, and the data in hexadecimal, at most
+    /// [`text::KEPT`](crate::text::KEPT) bytes of it.
+    #[must_use]
+    pub fn presentation(&self) -> String {
+        let shown = &self.data[..self.data.len().min(crate::text::KEPT)];
+        format!("{} {} {} {}", self.usage, self.selector, self.matching, crate::text::hex(shown))
+    }
+}
+
 /// Bytes of one record's data that are kept: what the largest certificate of a TLS handshake may have.
 pub const DATA_KEPT: usize = 65_535;
 

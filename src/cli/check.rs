@@ -14,12 +14,11 @@ use crate::discover::Also;
 use crate::error::Error;
 use crate::name::Domain;
 use crate::net::dns::Resolver;
-use crate::net::https::Client;
 use crate::scan::Tables;
 use crate::sts::sender::Outcome;
 use crate::survey::{Body, Certificate, Depth, Domains, Judged, Questions, Survey, Surveyor};
 use crate::target::Target;
-use crate::text::shown_json;
+use crate::text::{shown, shown_json};
 
 /// Domains in one call: more than that is a scan.
 const DOMAINS_MAX: usize = 100;
@@ -54,8 +53,14 @@ pub async fn run(args: CheckArgs) -> Result<u8, Error> {
         return Err(Error::Unavailable(page::no_resolver(&config.upstreams, &failure)));
     }
     // A person wants to know where the record stands if it is not at its place: deep.
-    let questions = Questions { depth: Depth::Policy, deep: true, also: Also { mx: true, tlsrpt: true } };
-    let surveyor = Arc::new(Surveyor::new(resolver, Client::new(&config), questions));
+    let questions =
+        Questions { depth: Depth::Mail, deep: true, also: Also { mx: true, tlsrpt: true }, all_hosts: true };
+    let canaries = args.net.canaries();
+    let (surveyor, outlook) = Surveyor::open(&config, resolver, questions, canaries.as_deref()).await;
+    if let Some(notice) = outlook.notice(config.smtp_port) {
+        output::complain(&shown(&notice));
+    }
+    let surveyor = Arc::new(surveyor);
     let mut status = 0;
     for target in targets {
         let survey = survey(&surveyor, &target.domain).await;
