@@ -36,8 +36,14 @@ pub enum Policy {
     /// We could not see whether there is one that can be used, so nothing is said of it.
     #[default]
     NotSeen,
-    /// It was looked for, and there is none that a sender can use.
+    /// The record cannot be read, so no sender looks for a policy (RFC 8461 3.1).
     NotFound,
+    /// It was looked for, and no sender can use it, by this code of ours: what lies with the policy itself is one failed
+    /// session.
+    Unusable {
+        /// The code, which is one of the causes.
+        code: String,
+    },
     /// It was fetched and read, so a sender applies it.
     Applied {
         /// The body as it was served.
@@ -164,12 +170,15 @@ pub fn applied(seen: &Seen) -> Vec<Applied> {
     let (by_dane, others): (Vec<&Host>, Vec<&Host>) = seen.hosts.iter().partition(|host| host.by_dane);
     let mut all = Vec::new();
     for policy_type in [PolicyType::Sts, PolicyType::NoPolicyFound] {
-        let details = details(seen, policy_type);
+        let mut details = details(seen, policy_type);
+        if policy_type == PolicyType::NoPolicyFound && details.is_empty() {
+            details.extend(fetch(seen));
+        }
         // RFC 8460 4.4: the type says what was applied, so a policy that could be fetched or read by nobody is
         // no-policy-found, with the reason in its details (4.3.2.2).
         let is_base = match seen.policy {
             Policy::Applied { .. } => policy_type == PolicyType::Sts,
-            Policy::NotFound => policy_type == PolicyType::NoPolicyFound,
+            Policy::NotFound | Policy::Unusable { .. } => policy_type == PolicyType::NoPolicyFound,
             Policy::NotSeen => false,
         };
         if !is_base && details.is_empty() {
@@ -203,12 +212,13 @@ fn under(policy_type: PolicyType, domain: &str, policy: &Policy, hosts: &[&Host]
     let (mut successful, mut failed) = (0_u64, 0_u64);
     let binds = matches!(policy, Policy::Applied { is_none: false, .. }) && policy_type == PolicyType::Sts;
     for host in hosts {
-        // RFC 8461 4.1: a host that no pattern covers is not used, at whatever address.
-        let uncovered = binds && host.covered == Some(false);
-        let lost = if uncovered { host.addresses_usable } else { 0 };
-        successful = successful.saturating_add(host.addresses_usable - lost);
-        let broken = host.addresses_broken.saturating_add(lost);
-        failed = failed.saturating_add(broken.max(u64::from(uncovered || host.broken)));
+        // RFC 8461 4.1: a host that no pattern covers is not used, so it is one session, whatever its addresses.
+        if binds && host.covered == Some(false) {
+            failed = failed.saturating_add(1);
+            continue;
+        }
+        successful = successful.saturating_add(host.addresses_usable);
+        failed = failed.saturating_add(host.addresses_broken.max(u64::from(host.broken)));
     }
     // What no result type says is a loss of the connection, which is not reported (RFC 8460 4.3.4); and each failed
     // session has at least one result.
@@ -222,6 +232,14 @@ fn under(policy_type: PolicyType, domain: &str, policy: &Policy, hosts: &[&Host]
     let failed = failed.clamp(most, all);
     let domain = domain.to_owned();
     Applied { policy_type, strings: Vec::new(), domain, mx_hosts: Vec::new(), successful, failed, details }
+}
+
+/// What a sender reports of a policy that it cannot use (RFC 8460 4.3.2.2).
+fn fetch(seen: &Seen) -> Option<Detail> {
+    let Policy::Unusable { code } = &seen.policy else { return None };
+    let cause = seen.causes.iter().find(|cause| cause.code == *code && cause.host.is_none())?;
+    let (result_type, reason) = (cause.result_type.clone(), Some(code.clone()));
+    Some(Detail { result_type, host: None, address: None, reason, count: 1 })
 }
 
 /// The details under policies of one type: as many sessions as are counted, told apart as far as the causes know.

@@ -83,7 +83,6 @@ static DOMAINS: [Domain; 8] = [
         name: "not-found.test",
         status: Some("unusable"),
         hosts: &[("mx1.mail.test", "usable", None, "none", 1, 0)],
-        reports: &[("no-policy-found", "sts-policy-fetch-error", 1)],
         ..NOTHING
     },
     Domain { seq: 5, name: "broken-record.test", id: None, ..NOTHING },
@@ -112,13 +111,14 @@ macro_rules! column {
     };
 }
 
-static DOMAIN_COLUMNS: [Column<Domain>; 12] = [
+static DOMAIN_COLUMNS: [Column<Domain>; 13] = [
     column!("seq", Cell::Int(|r| Some(r.seq))),
     column!("domain", Cell::Text(|r| Some(r.name.into()))),
     column!("observed_at", Cell::Time(|_| Some(1_795_478_395_000_000))),
     column!("announced", Cell::Bool(|r| r.announced)),
     column!("record_id", Cell::Text(|r| r.id.map(Into::into))),
     column!("policy_status", Cell::Word(|r| r.status.map(Into::into))),
+    column!("policy_code", Cell::Word(|r| (r.status == Some("unusable")).then(|| "http.status".into()))),
     column!("policy_mode", Cell::Word(|r| r.status.map(|_| r.mode.into()))),
     column!("policy_mx", Cell::Texts(|r| Some(r.mx.iter().map(|mx| Cow::Borrowed(*mx)).collect()))),
     column!("policy_body_sha256", Cell::Text(|r| r.body.map(Into::into))),
@@ -193,7 +193,7 @@ fn dataset(at: &Path, finished: bool) -> PathBuf {
         options: json!({"user_agent": "stscan/0 (+mailto:sts@research.example)"}).as_object().unwrap().clone(),
         versions: Versions::new("none", BTreeMap::new()),
         resolvers: Vec::new(),
-        vantage: Vantage { host: "here".to_owned() },
+        vantage: Vantage { host: "here".to_owned(), mail: String::new() },
         seed: 0,
     };
     dataset.write_scan_info(&info).unwrap();

@@ -40,13 +40,14 @@ pub(super) struct Announced {
     body: Option<String>,
 }
 
-const DOMAINS: [&str; 12] = [
+const DOMAINS: [&str; 13] = [
     "seq",
     "domain",
     "observed_at",
     "announced",
     "record_id",
     "policy_status",
+    "policy_code",
     "policy_mode",
     "policy_mx",
     "policy_body_sha256",
@@ -58,8 +59,8 @@ const POLICIES: [&str; 2] = ["body_sha256", "body"];
 const FINDINGS: [&str; 5] = ["seq", "subject", "code", "result_type", "detail"];
 const HOSTS: [&str; 2] = ["host", "tlsa_records"];
 
-/// TLSA records that decide (RFC 7672 2.2): they are there and secure, whether they fit, or nothing can be trusted.
-const BY_DANE: [&str; 4] = ["match", "mismatch", "unusable", "bogus"];
+/// Where DANE decides (RFC 7672 2.2): secure TLSA records that can be used, or answers that nobody can trust.
+const BY_DANE: [&str; 3] = ["match", "mismatch", "bogus"];
 
 /// Gives every domain that announces a policy, with all that a report needs.
 ///
@@ -106,8 +107,10 @@ fn announced(rows: Rows<'_>, row: usize) -> Result<Announced, Error> {
             let body = rows.text("policy_body_sha256", row).map(str::to_owned);
             (Policy::Applied { body: Vec::new(), mx, is_none }, body)
         }
-        // RFC 8461 3.1: without a record that can be read, no policy is looked for.
-        (None, _) | (Some(_), Some("unusable")) => (Policy::NotFound, None),
+        (None, _) => (Policy::NotFound, None),
+        (Some(_), Some("unusable")) => {
+            (Policy::Unusable { code: rows.text("policy_code", row).unwrap_or_default().to_owned() }, None)
+        }
         _ => (Policy::NotSeen, None),
     };
     let seen = Seen {
