@@ -307,12 +307,39 @@ fn reports_validate_against_the_rfc_and_parse_with_parsedmarc() {
     }
     let name = "research.example!good.test!1795392000!1795564799!20261123T235900Zx0000abx7.json";
     assert!(plain.join(name).is_file() && packed.join(format!("{name}.gz")).is_file());
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tlsrpt.py");
     for place in [&plain, &packed, &all] {
-        let output = Command::new(&python).arg(&script).arg(place).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && said.trim_end().ends_with("5 reports, all valid"), "{said}");
+        assert_eq!(valid(&python, place), 5);
     }
+}
+
+#[test]
+fn every_kind_of_domain_of_the_lab_has_a_valid_report() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = folder.path().join("dataset");
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_stscan"));
+    demo.args(["demo", "--size", "1", "--progress", "none", "--out"]).arg(&dataset).stdin(Stdio::null());
+    // Whether each row is as it should be is the business of the test of the demo.
+    assert!(matches!(demo.output().unwrap().status.code(), Some(0 | 1)));
+    let scans = stscan::store::scans(&dataset).unwrap();
+    let out = folder.path().join("reports");
+    let output = export(&dataset, &["--scan", &scans[0].scan_id, "--out", out.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let count = valid(&python, &out);
+    assert!(count >= REPORTS_OF_THE_LAB, "{count} reports");
+}
+
+/// Kinds of domain of the lab that announce a policy of which something is seen, at the least.
+const REPORTS_OF_THE_LAB: usize = 300;
+
+/// How many reports there are, all of them valid.
+fn valid(python: &str, place: &Path) -> usize {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tlsrpt.py");
+    let output = Command::new(python).arg(&script).arg(place).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let count = said.trim_end().strip_suffix(" reports, all valid").and_then(|count| count.parse().ok());
+    assert!(output.status.success(), "{said}");
+    count.unwrap_or_else(|| panic!("{said}"))
 }
 
 /// A Python with the modules that read reports; see `queries.rs`.

@@ -188,7 +188,7 @@ fn add_causes(scan: &Scan, round: &mut [Announced], told: &mut usize) -> Result<
 }
 
 /// Of a finding at a mail host the detail says which host, and which address; of one about a mail host of the domain's MX
-/// records, the subject does.
+/// records, the subject does. What is no host name is left out: `receiving-mx-hostname` is one (RFC 8460 4.4).
 fn cause(rows: Rows<'_>, row: usize, result_type: &str) -> Cause {
     let detail: serde_json::Value =
         rows.text("detail", row).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
@@ -198,7 +198,10 @@ fn cause(rows: Rows<'_>, row: usize, result_type: &str) -> Cause {
     Cause {
         result_type: result_type.to_owned(),
         code: code.to_owned(),
-        host: told("host").or_else(|| subject.map(str::to_owned)),
+        host: told("host")
+            .or_else(|| subject.map(str::to_owned))
+            .and_then(|host| HostName::parse(&host).ok())
+            .map(|host| host.to_string()),
         address: told("address"),
     }
 }
