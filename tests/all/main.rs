@@ -7,6 +7,7 @@ mod command;
 mod dataset;
 mod demo;
 mod dns;
+mod export;
 mod fetch;
 mod lab;
 mod lint;
