@@ -96,7 +96,7 @@ pub(super) fn deliver(
     let found: Vec<MailHost> = hosts.iter().map(|host| host.found.clone()).collect();
     let outcome = sender::deliver(decision, policy, &found, at, !reports.is_empty());
     let judged = || hosts.iter().filter_map(|host| host.judged.as_deref());
-    let mut findings: Vec<Finding> = judged().flat_map(|judged| judged.findings().cloned()).collect();
+    let mut findings: Vec<Finding> = hosts.iter().flat_map(Host::findings).cloned().collect();
     for host in &hosts {
         let applies = host.judged.as_ref().is_some_and(|judged| judged.dane == Dane::Applies);
         if applies && !host.found.dane_applies() {
@@ -135,6 +135,10 @@ fn reports(hosts: &[Host], binds: bool, domain_findings: &[Finding]) -> Vec<Repo
             count(PolicyType::Tlsa, bogus.result_type().into_iter().collect());
         }
         for attempt in &judged.attempts {
+            if host.found.dane == Dane::Unusable {
+                let unusable = Finding::new(finding::dane::UNUSABLE).at_mail_host();
+                count(PolicyType::Tlsa, unusable.result_type().into_iter().collect());
+            }
             if attempt.session.sight(dane).broken().is_none() {
                 continue;
             }
@@ -162,6 +166,15 @@ fn dane_status(delivery: &Delivery) -> Option<&'static str> {
 }
 
 impl Host {
+    /// What was found at the host, as far as it concerns this domain: where the MX records are not secure, nobody asks for
+    /// TLSA records (RFC 7672 2.2.1), so what is wrong with them is nobody's.
+    fn findings(&self) -> impl Iterator<Item = &Finding> {
+        let judged = self.judged.as_deref();
+        let moot = judged.is_some_and(|judged| judged.dane != self.found.dane);
+        let concerns = move |finding: &&Finding| !(moot && finding.code.entry().stage == Stage::Dane);
+        judged.into_iter().flat_map(host::Judged::findings).filter(concerns)
+    }
+
     /// What DANE says of the host to this domain, in a word.
     fn dane(&self) -> &'static str {
         let matched = self.found.sessions.iter().all(|session| session.dane.broken().is_none());

@@ -76,7 +76,7 @@ pub fn judge(survey: Survey, domain: &Domain) -> Judged {
         sender::decide(record.view, view, mx_view(mx.as_ref(), hosts.as_deref()))
     };
     let is_wanted = survey.hosts.is_some() || binding.is_some();
-    let delivery = hosts.filter(|_| is_wanted && mx.as_ref().is_some_and(|mx| mx.failure().is_none())).map(|hosts| {
+    let delivery = hosts.filter(|_| is_wanted).map(|hosts| {
         let binding = binding.filter(|policy| policy.mode != Mode::None);
         Box::new(delivery::deliver(hosts, decision, binding, &findings, survey.observed_at))
     });

@@ -103,7 +103,8 @@ fn reach(seen: &Seen, judged: &mut Judged) {
         judged.findings.push(Finding::new(finding::mx::ALIAS).with("target", target.as_str()));
     }
     let failures = [probe::failure(&addresses.v4), probe::failure(&addresses.v6)];
-    judged.failures.extend(failures.into_iter().flatten().cloned());
+    let bogus = |failure: &&Failure| failure.code == finding::dane::BOGUS && seen.sorted.usable.is_empty();
+    judged.failures.extend(failures.into_iter().flatten().filter(|failure| !bogus(failure)).cloned());
     let failed = failures.into_iter().flatten().next().map(|failure| failure.code);
     let forbidden = &seen.sorted.forbidden;
     if seen.sorted.usable.is_empty() {

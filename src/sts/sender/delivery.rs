@@ -91,9 +91,10 @@ pub fn deliver(
 ) -> Delivery {
     let verdict = match decision.outcome {
         Outcome::NotAnnounced | Outcome::Unusable | Outcome::None => None,
-        // A domain that takes no mail: there is nothing to deliver.
-        Outcome::Testing if hosts.is_empty() => None,
-        Outcome::Testing if decision.code.is_some() => Some(Verdict::Unknown),
+        // What could not be seen, or was not asked.
+        Outcome::Testing if decision.code.is_some_and(|code| code.severity().is_none()) => Some(Verdict::Unknown),
+        // A domain that takes no mail, or none of whose hosts is there: there is nothing to deliver.
+        Outcome::Testing if !hosts.iter().any(|host| host.sight() == Sight::Passed) => None,
         Outcome::Testing | Outcome::EnforceDeliverable if reported => Some(Verdict::Report),
         Outcome::Testing | Outcome::EnforceDeliverable => Some(Verdict::Deliver),
         Outcome::TestingFailing => Some(Verdict::Report),

@@ -148,6 +148,6 @@ impl MailHost {
     pub fn reported(&self) -> Option<Code> {
         let sessions = self.sessions.iter().filter_map(|session| session.sight(self.dane_applies()).broken());
         let told = |code: &Code| finding::Finding::new(*code).at_mail_host().result_type().is_some();
-        self.sight().broken().or_else(|| sessions.filter(told).next())
+        self.sight().broken().into_iter().chain(sessions).find(told)
     }
 }
