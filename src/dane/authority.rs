@@ -91,7 +91,7 @@ impl Authorities {
         let now = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
         // RFC 5280 6.1 leaves the dates of an anchor alone; the validators that senders use do not, nor does RFC 7672 3.1.2
         // ask to trust an authority for ever.
-        let in_time = |authority: &&Authority| !authority.validity.is_some_and(|validity| !is_within(validity, now));
+        let in_time = |authority: &&Authority| authority.validity.is_none_or(|validity| is_within(validity, now));
         let current: Vec<&Authority> = self.0.iter().filter(in_time).collect();
         let first = match run(leaf, others, &current, now) {
             Ok(place) => return Path::Whole(place),
