@@ -200,7 +200,7 @@ async fn verdicts_hold_with_a_real_resolver() {
         );
         assert_eq!(
             (answer.via, answer.security, answer.case_changed),
-            (Via::Udp, Security::Insecure, false),
+            (Via::Udp, Security::Unknown, false),
             "{label}"
         );
     }
