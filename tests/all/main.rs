@@ -4,6 +4,7 @@
 mod addresses;
 mod check;
 mod command;
+mod dane;
 mod dataset;
 mod demo;
 mod dns;
