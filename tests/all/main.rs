@@ -16,3 +16,4 @@ mod policies;
 mod queries;
 mod scale;
 mod servers;
+mod smtp;

@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::smtp::reply::Reader;
 
@@ -36,7 +38,7 @@ fn play(script: &[Came]) -> Played {
         let order = match script.next().expect("the script is as long as the conversation") {
             Says(text) => {
                 reader.push(text.as_bytes());
-                talk.hear(reader.next().unwrap().unwrap())
+                talk.hear(reader.reply().unwrap().unwrap())
             }
             Goes(loss) => break talk.lost(loss.clone()),
         };
@@ -61,14 +63,22 @@ fn play(script: &[Came]) -> Played {
     Played { said: said.join(" "), failure, facts: talk.into_facts() }
 }
 
+/// What comes; what we say; why it ends; what is found; what STARTTLS came to.
+type Row<'a> = (&'a [Came<'a>], &'a str, Option<&'a str>, &'a [&'a str], StartTls);
+
 #[test]
 fn a_reply_goes_in_and_an_order_comes_out() {
     use StartTls::{Accepted, NotOffered, Refused, Unknown};
     let all = "EHLO STARTTLS * EHLO QUIT";
-    // What comes; what we say; why it ends; what is found; what STARTTLS came to.
-    let rows: &[(&[Came], &str, Option<&str>, &[&str], StartTls)] = &[
+    let rows: &[Row] = &[
         (&[Says("220 a\r\n"), Says(EHLO), Says("220 go\r\n"), Says("250 a\r\n")], all, None, &[], Accepted),
-        (&[Says("220 a\r\n"), Says("250-a\r\n250 starttls\r\n"), Says("220\r\n"), Says("250\r\n")], all, None, &[], Accepted),
+        (
+            &[Says("220 a\r\n"), Says("250-a\r\n250 starttls\r\n"), Says("220\r\n"), Says("250\r\n")],
+            all,
+            None,
+            &[],
+            Accepted,
+        ),
         (&[Says("250 a\r\n"), Says(EHLO), Says("220 go\r\n"), Says("250 a\r\n")], all, None, &[], Accepted),
         // The greeting.
         (&[Says("421 busy\r\n")], "QUIT", Some("smtp.banner_4xx"), &[], Unknown),
@@ -81,7 +91,13 @@ fn a_reply_goes_in_and_an_order_comes_out() {
         // EHLO and HELO.
         (&[Says("220 a\r\n"), Says("250 a\r\n")], "EHLO QUIT", Some("smtp.no_starttls"), &[], NotOffered),
         (&[Says("220 a\r\n"), Says("250 STARTTLS\r\n")], "EHLO QUIT", Some("smtp.no_starttls"), &[], NotOffered),
-        (&[Says("220 a\r\n"), Says("250-a\r\n250 XSTARTTLS\r\n")], "EHLO QUIT", Some("smtp.no_starttls"), &[], NotOffered),
+        (
+            &[Says("220 a\r\n"), Says("250-a\r\n250 XSTARTTLS\r\n")],
+            "EHLO QUIT",
+            Some("smtp.no_starttls"),
+            &[],
+            NotOffered,
+        ),
         (&[Says("220 a\r\n"), Says("421 a\r\n")], "EHLO QUIT", Some("smtp.ehlo_4xx"), &[], Unknown),
         (
             &[Says("220 a\r\n"), Says("502 what\r\n"), Says("250 a\r\n")],
@@ -90,8 +106,20 @@ fn a_reply_goes_in_and_an_order_comes_out() {
             &["smtp.no_ehlo"],
             NotOffered,
         ),
-        (&[Says("220 a\r\n"), Says("550 a\r\n"), Says("451 a\r\n")], "EHLO HELO QUIT", Some("smtp.ehlo_4xx"), &[], Unknown),
-        (&[Says("220 a\r\n"), Says("500 a\r\n"), Says("504 a\r\n")], "EHLO HELO QUIT", Some("smtp.ehlo_5xx"), &[], Unknown),
+        (
+            &[Says("220 a\r\n"), Says("550 a\r\n"), Says("451 a\r\n")],
+            "EHLO HELO QUIT",
+            Some("smtp.ehlo_4xx"),
+            &[],
+            Unknown,
+        ),
+        (
+            &[Says("220 a\r\n"), Says("500 a\r\n"), Says("504 a\r\n")],
+            "EHLO HELO QUIT",
+            Some("smtp.ehlo_5xx"),
+            &[],
+            Unknown,
+        ),
         (&[Says("220 a\r\n"), Goes(Loss::Late)], "EHLO", Some("smtp.timeout"), &[], Unknown),
         (&[Says("220 a\r\n"), Says("502 a\r\n"), Goes(Loss::Closed)], "EHLO HELO", Some("smtp.closed"), &[], Unknown),
         // STARTTLS.
@@ -109,7 +137,13 @@ fn a_reply_goes_in_and_an_order_comes_out() {
             &[],
             Refused,
         ),
-        (&[Says("220 a\r\n"), Says(EHLO), Goes(Loss::Closed)], "EHLO STARTTLS", Some("smtp.starttls_refused"), &[], Refused),
+        (
+            &[Says("220 a\r\n"), Says(EHLO), Goes(Loss::Closed)],
+            "EHLO STARTTLS",
+            Some("smtp.starttls_refused"),
+            &[],
+            Refused,
+        ),
         (&[Says("220 a\r\n"), Says(EHLO), Goes(Loss::Reset)], "EHLO STARTTLS", Some("smtp.reset"), &[], Unknown),
         (&[Says("220 a\r\n"), Says(EHLO), Goes(Loss::Late)], "EHLO STARTTLS", Some("smtp.timeout"), &[], Unknown),
         (
@@ -120,7 +154,13 @@ fn a_reply_goes_in_and_an_order_comes_out() {
             Accepted,
         ),
         // Within TLS nothing is a failure any more.
-        (&[Says("220 a\r\n"), Says(EHLO), Says("220 go\r\n"), Says(EHLO)], all, None, &["smtp.starttls_again"], Accepted),
+        (
+            &[Says("220 a\r\n"), Says(EHLO), Says("220 go\r\n"), Says(EHLO)],
+            all,
+            None,
+            &["smtp.starttls_again"],
+            Accepted,
+        ),
         (
             &[Says("220 a\r\n"), Says(EHLO), Says("220 go\r\n"), Says("503 no\r\n")],
             all,
@@ -136,7 +176,13 @@ fn a_reply_goes_in_and_an_order_comes_out() {
             Accepted,
         ),
         // The form, once each.
-        (&[Says("220 \x1b[2J\n"), Says("250 \0\n")], "EHLO QUIT", Some("smtp.no_starttls"), &["smtp.bytes", "smtp.line_end"], NotOffered),
+        (
+            &[Says("220 \x1b[2J\n"), Says("250 \0\n")],
+            "EHLO QUIT",
+            Some("smtp.no_starttls"),
+            &["smtp.bytes", "smtp.line_end"],
+            NotOffered,
+        ),
     ];
     for (script, said, failure, findings, starttls) in rows {
         let played = play(script);
@@ -151,9 +197,8 @@ fn a_reply_goes_in_and_an_order_comes_out() {
 fn what_was_said_is_kept() {
     let secure = "250-a\r\n250-Auth plain\r\n250 size\r\n";
     let facts = play(&[Says("220 a b\r\n"), Says(EHLO), Says("220 go\r\n"), Says(secure)]).facts;
-    let reply = |code, lines: &[&str]| {
-        Some(Reply { code, lines: lines.iter().map(|line| line.as_bytes().to_vec()).collect() })
-    };
+    let reply =
+        |code, lines: &[&str]| Some(Reply { code, lines: lines.iter().map(|line| line.as_bytes().to_vec()).collect() });
     assert_eq!(facts.banner, reply(220, &["a b"]));
     assert_eq!(facts.ehlo, reply(250, &["mx.example", "SIZE 1000", "STARTTLS"]));
     assert_eq!(facts.starttls_reply, reply(220, &["go"]));
@@ -195,4 +240,26 @@ fn what_is_kept_is_bounded() {
     let facts = play(&[Says("220 a\r\n"), Says(&long), Goes(Loss::Late)]).facts;
     assert_eq!(facts.keywords.len(), 16);
     assert!(facts.keywords.iter().all(|keyword| keyword.len() <= text::KEPT));
+}
+
+proptest! {
+    #[test]
+    fn every_conversation_ends_and_says_nothing_else(
+        replies in proptest::collection::vec((200_u16..600, any::<bool>(), 0_usize..2), 6),
+    ) {
+        let mut talk = Talk::new("client.example");
+        let mut heard = 0;
+        for (code, offers, unread) in replies {
+            heard += 1;
+            let lines = if offers { vec![b"a".to_vec(), b"StartTLS".to_vec()] } else { vec![b"a".to_vec()] };
+            let said = match talk.hear(Heard { reply: Reply { code, lines }, unread, ..Heard::default() }) {
+                Order::Send(said) => said,
+                Order::StartTls => talk.secured(),
+                Order::Quit(_) => break,
+            };
+            let lawful = [&b"EHLO client.example\r\n"[..], b"HELO client.example\r\n", b"STARTTLS\r\n"];
+            prop_assert!(lawful.contains(&said.as_slice()));
+        }
+        prop_assert!(heard <= 4, "greeting, EHLO, STARTTLS, EHLO; or greeting, EHLO, HELO");
+    }
 }
