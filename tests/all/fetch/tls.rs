@@ -91,6 +91,7 @@ pub(crate) fn broken_handshakes() -> Vec<(&'static str, Script, &'static str)> {
         ("alert 112", Script::new(alert(2, 112), Then::Close), "tls.alert"),
         ("plain HTTP", Script::new("HTTP/1.1 400 Bad Request\r\n\r\n", Then::Close), "tls.not_tls"),
         ("SSH", Script::new("SSH-2.0-OpenSSH_9.6\r\n", Then::Hold), "tls.not_tls"),
+        ("a byte of text", Script::new("5", Then::Hold), "tls.not_tls"),
         ("SSLv2", Script::new([0x80, 0x03, 0x00, 0x00, 0x01], Then::Hold), "tls.not_tls"),
         ("FIN", Script::new("", Then::Close), "tls.closed"),
         ("FIN in a record", Script::new([22, 3, 3, 0, 80, 2], Then::Close), "tls.closed"),
