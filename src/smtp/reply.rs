@@ -20,7 +20,7 @@ const SHOWN: usize = 64;
 pub struct Reply {
     /// The code: 200 to 599.
     pub code: u16,
-    /// The text of each line without code, separator and line end; raw, each cut to [`text::KEPT`](crate::text::KEPT).
+    /// The text of each line without code, separator and line end; raw, each cut to [`text::KEPT`].
     pub lines: Vec<Vec<u8>>,
 }
 

@@ -9,7 +9,7 @@ use stscan::name::HostName;
 use stscan::net::dns::Resolver;
 use stscan::net::pace::PerHost;
 use stscan::net::smtp::{Client, Outlook};
-use stscan::net::{NetConfig, Upstream};
+use stscan::net::{NetConfig, Timeouts, Upstream};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
@@ -20,6 +20,8 @@ use crate::fetch::pki::{Authority, VALID};
 use crate::fetch::server::{Script, Then};
 use Step::Hear;
 
+/// How long finding out may take.
+const LIMIT: Duration = Duration::from_secs(12);
 const MX: u16 = 15;
 const NAME_ERROR: u16 = 3;
 const EHLO: &str = "250-mx\r\n250 STARTTLS\r\n";
@@ -72,7 +74,10 @@ async fn look(zone: Zone, port: u16, roots: Vec<RootStore>, canaries: &[&str]) -
 }
 
 async fn look_by(upstream: Upstream, port: u16, roots: Vec<RootStore>, canaries: &[&str]) -> (Outlook, Duration) {
-    let config = NetConfig { upstreams: vec![upstream], ..config(port, roots) };
+    look_with(NetConfig { upstreams: vec![upstream], ..config(port, roots) }, canaries).await
+}
+
+async fn look_with(config: NetConfig, canaries: &[&str]) -> (Outlook, Duration) {
     let resolver = Resolver::new(&config).unwrap();
     let hosts = PerHost::new(2);
     let client = Client::new(&config, hosts.clone());
@@ -173,6 +178,20 @@ async fn somebody_who_answers_in_the_place_of_a_mail_host_is_found_out() {
 }
 
 #[tokio::test]
+async fn a_tarpit_is_not_waited_for_beyond_the_limit() {
+    let silent = Step::Play(Script::new("", Then::Hold));
+    let server = MailServer::start(vec![silent]).await;
+    let mut tasks = JoinSet::new();
+    let zone = Zone::new(&[("a.example", &["mx.a.example"])], &[("mx.a.example", "127.0.0.1")]);
+    let upstreams = vec![Upstream::Udp(resolver(zone, &mut tasks).await)];
+    // With the times that are shipped, the greeting alone would be waited for longer.
+    let config = NetConfig { upstreams, timeouts: Timeouts::default(), ..config(server.address.port(), Vec::new()) };
+    let (outlook, elapsed) = look_with(config, &["a.example"]).await;
+    assert_eq!(blocked(&outlook), ("smtp.banner_timeout", true));
+    assert!(elapsed < LIMIT + super::SLACK, "took {elapsed:?}");
+}
+
+#[tokio::test]
 async fn where_no_known_host_is_found_nothing_is_known() {
     let zone = Zone::new(
         &[("null.example", &[""]), ("lost.example", &["mx.nowhere.example"])],
@@ -191,7 +210,7 @@ async fn where_no_known_host_is_found_nothing_is_known() {
     drop(socket);
     let (outlook, elapsed) = look_by(upstream, 9, Vec::new(), &["a.example", "b.example"]).await;
     assert!(matches!(&outlook, Outlook::Unknown(failure) if failure.code.entry().stage.word() == "dns"), "{outlook:?}");
-    assert!(elapsed < Duration::from_secs(12) + super::SLACK, "took {elapsed:?}");
+    assert!(elapsed < LIMIT + super::SLACK, "took {elapsed:?}");
     // Without a domain to go by there is nothing to find out.
     assert_eq!(look(zone, 9, Vec::new(), &[]).await.0, Outlook::Open);
 }
