@@ -19,3 +19,4 @@ mod queries;
 mod scale;
 mod servers;
 mod shared_hosts;
+mod smtp;
