@@ -23,11 +23,15 @@ struct Domain {
     mode: &'static str,
     mx: &'static [&'static str],
     body: Option<&'static str>,
-    /// Host, status, covered, DANE, and the counts of addresses usable and broken.
-    hosts: &'static [(&'static str, &'static str, Option<bool>, &'static str, i64, i64)],
-    /// Type of the policy, result type, count.
-    reports: &'static [(&'static str, &'static str, i64)],
+    hosts: &'static [Host],
+    reports: &'static [Counted],
 }
+
+/// Host, status, covered, DANE, and the counts of addresses usable and broken.
+type Host = (&'static str, &'static str, Option<bool>, &'static str, i64, i64);
+
+/// Type of the policy, result type, count.
+type Counted = (&'static str, &'static str, i64);
 
 const NOTHING: Domain = Domain {
     seq: 0,
@@ -131,13 +135,13 @@ fn text(text: &'static str) -> Value<'static> {
     Value::Text(text.into())
 }
 
-fn host<'a>(host: &(&'static str, &'static str, Option<bool>, &'static str, i64, i64)) -> Struct<'a> {
+fn host<'a>(host: &Host) -> Struct<'a> {
     let (name, status, covered, dane, usable, broken) = *host;
     let covered = covered.map_or(Value::Null, Value::Bool);
     vec![text(name), text(status), covered, text(dane), Value::Int(usable), Value::Int(broken)]
 }
 
-fn counted<'a>(counted: &(&'static str, &'static str, i64)) -> Struct<'a> {
+fn counted<'a>(counted: &Counted) -> Struct<'a> {
     vec![text(counted.0), text(counted.1), Value::Int(counted.2)]
 }
 

@@ -5,6 +5,8 @@
 pub(crate) mod dnssec;
 mod nginx;
 mod openssl;
+mod postfix;
+mod senders;
 pub(crate) mod unbound;
 mod whole;
 
