@@ -1,5 +1,7 @@
 //! The TLS reporting record (RFC 8460 3): selected among the texts at its name, read by both readings.
 
+pub mod report;
+
 use std::net::Ipv6Addr;
 
 use crate::finding::{Code, Gather, Reading, tlsrpt};

@@ -2,6 +2,7 @@
 
 mod page;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +13,15 @@ use crate::cli::net::NetArgs;
 use crate::cli::output;
 use crate::discover::Also;
 use crate::error::Error;
+use crate::failure::Failure;
 use crate::name::Domain;
 use crate::net::dns::Resolver;
-use crate::net::https::Client;
+use crate::probe::host;
 use crate::scan::Tables;
 use crate::sts::sender::Outcome;
-use crate::survey::{Body, Certificate, Depth, Domains, Judged, Questions, Survey, Surveyor};
+use crate::survey::{Body, Certificate, Depth, Domains, Judged, Known, Questions, Survey, Surveyor};
 use crate::target::Target;
-use crate::text::shown_json;
+use crate::text::{shown, shown_json};
 
 /// Domains in one call: more than that is a scan.
 const DOMAINS_MAX: usize = 100;
@@ -54,8 +56,14 @@ pub async fn run(args: CheckArgs) -> Result<u8, Error> {
         return Err(Error::Unavailable(page::no_resolver(&config.upstreams, &failure)));
     }
     // A person wants to know where the record stands if it is not at its place: deep.
-    let questions = Questions { depth: Depth::Policy, deep: true, also: Also { mx: true, tlsrpt: true } };
-    let surveyor = Arc::new(Surveyor::new(resolver, Client::new(&config), questions));
+    let questions =
+        Questions { depth: Depth::Mail, deep: true, also: Also { mx: true, tlsrpt: true }, all_hosts: true };
+    let canaries = args.net.canaries();
+    let (surveyor, outlook) = Surveyor::open(&config, resolver, questions, canaries.as_deref()).await;
+    if let Some(notice) = outlook.notice(config.smtp_port) {
+        output::complain(&shown(&notice));
+    }
+    let surveyor = Arc::new(surveyor);
     let mut status = 0;
     for target in targets {
         let survey = survey(&surveyor, &target.domain).await;
@@ -101,18 +109,24 @@ async fn survey(surveyor: &Surveyor, domain: &Domain) -> Survey {
 fn exit_status(judged: &Judged) -> u8 {
     match judged.decision.outcome {
         Outcome::Unusable | Outcome::EnforceRefused | Outcome::TestingFailing => 1,
-        Outcome::Unknown if judged.failures.iter().any(|f| Some(f.code) == judged.decision.code) => 75,
+        Outcome::Unknown if unseen(judged).any(|failure| Some(failure.code) == judged.decision.code) => 75,
         Outcome::NotAnnounced | Outcome::None | Outcome::Testing | Outcome::EnforceDeliverable | Outcome::Unknown => 0,
     }
+}
+
+/// Everything that could not be seen, of the domain and of its mail hosts.
+fn unseen(judged: &Judged) -> impl Iterator<Item = &Failure> {
+    judged.failures.iter().chain(judged.delivery.iter().flat_map(|delivery| &delivery.failures))
 }
 
 /// The facts of the tables about one domain.
 fn facts(row: &Domains) -> Value {
     let tables = Tables::new();
     let mut object: Map<String, Value> = tables.domains.json(row);
-    let findings = row.judged.findings.iter().map(crate::finding::Finding::to_json).collect();
+    let at_hosts = row.judged.delivery.iter().flat_map(|delivery| &delivery.findings);
+    let findings = row.judged.findings.iter().chain(at_hosts).map(crate::finding::Finding::to_json).collect();
     object.insert("findings".into(), Value::Array(findings));
-    let failures = row.judged.failures.iter().map(|failure| {
+    let failures = unseen(&row.judged).map(|failure| {
         json!({"code": failure.code.as_str(), "stage": failure.code.entry().stage.word(),
                "subject": failure.subject, "detail": failure.detail.to_json()})
     });
@@ -121,10 +135,16 @@ fn facts(row: &Domains) -> Value {
     if let Some(response) = fetch.and_then(|fetch| fetch.response.as_ref()) {
         object.insert("policy".into(), Value::Object(tables.policies.json(&Body::new(response.body.clone()))));
     }
-    let chain = fetch.map(|fetch| fetch.chain.as_slice()).unwrap_or_default();
-    let certificates = chain
-        .iter()
-        .enumerate()
+    let rows = |known: &Known| {
+        known.evidence().map(|seen| host::Row::all(seen, Arc::clone(&known.judged))).unwrap_or_default()
+    };
+    let hosts: Vec<host::Row> = row.hosts.iter().flat_map(rows).collect();
+    object.insert("hosts".into(), hosts.iter().map(|host| Value::Object(tables.hosts.json(host))).collect());
+    let chains = fetch.map(|fetch| fetch.chain.as_slice()).into_iter().chain(hosts.iter().map(host::Row::chain));
+    let mut known = HashSet::new();
+    let certificates = chains
+        .flat_map(|chain| chain.iter().enumerate())
+        .filter(|(_, der)| known.insert(*der))
         .map(|(position, der)| Value::Object(tables.certificates.json(&Certificate::new(der.clone(), position))));
     object.insert("certificates".into(), certificates.collect());
     Value::Object(object)

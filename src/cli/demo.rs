@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use clap::{Args, Parser};
 
+use crate::cli::lab::servable;
 use crate::cli::output;
 use crate::cli::scan::{ScanArgs, scan};
 use crate::error::Error;
@@ -24,6 +25,8 @@ const TIMEOUT_DNS: &str = "3";
 const TIMEOUT_CONNECT: &str = "2";
 const TIMEOUT_TLS: &str = "3";
 const TIMEOUT_HTTPS: &str = "6";
+const TIMEOUT_BANNER: &str = "3";
+const TIMEOUT_SMTP: &str = "6";
 
 /// Arguments of `stscan demo`.
 #[derive(Args, Debug)]
@@ -55,7 +58,7 @@ struct ScanLine {
 /// # Errors
 /// Where the lab cannot be started or the scan fails.
 pub async fn run(args: DemoArgs) -> Result<u8, Error> {
-    let worlds = lab::worlds()?;
+    let worlds = servable(lab::worlds()?);
     output::print(&format!(
         "The lab: {} domains of {} kinds, each with its ground truth, on loopback only.\n",
         args.size.max(worlds.len()),
@@ -142,13 +145,18 @@ fn command_line(
         ("--out", args.out.display().to_string()),
         ("--resolver", lab.resolver.to_string()),
         ("--https-port", lab.https_port.to_string()),
+        ("--smtp-port", lab.smtp_port.to_string()),
+        ("--smtp-canary", lab::CANARY.to_owned()),
         ("--roots", roots.display().to_string()),
         ("--roots", community.display().to_string()),
         ("--allow-network", lab::NETWORK.to_owned()),
+        ("--allow-network", lab::NETWORK_V6.to_owned()),
         ("--timeout-dns", TIMEOUT_DNS.to_owned()),
         ("--timeout-connect", TIMEOUT_CONNECT.to_owned()),
         ("--timeout-tls", TIMEOUT_TLS.to_owned()),
         ("--timeout-https", TIMEOUT_HTTPS.to_owned()),
+        ("--timeout-banner", TIMEOUT_BANNER.to_owned()),
+        ("--timeout-smtp", TIMEOUT_SMTP.to_owned()),
         ("--progress", args.progress.clone()),
     ];
     line.extend(pairs.into_iter().flat_map(|(option, value)| [option.to_owned(), value]));

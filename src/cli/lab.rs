@@ -6,7 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::output;
 use crate::error::Error;
-use crate::lab::{self, Lab, LabOptions, NETWORK, Population, world};
+use crate::lab::{self, Lab, LabOptions, NETWORK, NETWORK_V6, Population, World, world};
 
 /// What `stscan lab` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -29,6 +29,15 @@ pub struct LabArgs {
     /// Write every request to this file
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
+    /// Port of the resolver; 0 is any that is free
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub dns_port: u16,
+    /// Port of the web servers, likewise
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub https_port: u16,
+    /// Port of the mail servers, likewise
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub smtp_port: u16,
 }
 
 /// Serves until Ctrl-C or SIGTERM.
@@ -36,27 +45,42 @@ pub struct LabArgs {
 /// # Errors
 /// What [`Lab::start`] and the files that it needs can fail with.
 pub async fn run(args: LabArgs) -> Result<(), Error> {
-    let population = Population::new(worlds(&args.files)?, args.size, args.seed);
+    let population = Population::new(servable(worlds(&args.files)?), args.size, args.seed);
     write(&args.write_list, &population.ranked_list())?;
-    let lab = Lab::start(population, LabOptions { log: args.log, keep_lines: false }).await?;
+    let LabArgs { log, dns_port, https_port, smtp_port, .. } = args;
+    let lab = Lab::start(population, LabOptions { dns_port, https_port, smtp_port, log, keep_lines: false }).await?;
     let (roots, community) = lab.write_roots(&args.write_roots)?;
     let domains = lab.population().members().len();
     let worlds = lab.population().worlds().len();
+    // Without it the mail hosts are taken to be within reach.
+    let canary = if lab.population().truth(lab::CANARY).is_some() { lab::CANARY } else { "none" };
     output::print(&format!(
         "{domains} domains of {worlds} worlds. Scan them so, and press Ctrl-C to end:\n\n\
-         stscan scan {} --resolver {} --https-port {} --roots {} --roots {} --allow-network {NETWORK} --no-contact --out DIR\n",
+         stscan scan {} --resolver {} --https-port {} --smtp-port {} --smtp-canary {canary} --roots {} --roots {} \
+         --allow-network {NETWORK} --allow-network {NETWORK_V6} --no-contact --out DIR\n",
         args.write_list.display(),
         lab.resolver,
         lab.https_port,
+        lab.smtp_port,
         roots.display(),
         community.display(),
     ))?;
     told_to_stop().await.map_err(Error::io("cannot wait for a signal"))?;
     let log = lab.stop().await?;
     output::print(&format!(
-        "{} questions over UDP, {} over TCP, {} connections, {} HTTP requests\n",
-        log.dns_udp, log.dns_tcp, log.connections, log.requests
+        "{} questions over UDP, {} over TCP, {} connections, {} HTTP requests, {} SMTP connections\n",
+        log.dns_udp, log.dns_tcp, log.connections, log.requests, log.smtp_connections
     ))
+}
+
+/// The worlds that this machine can serve; says which it cannot.
+pub(super) fn servable(worlds: Vec<World>) -> Vec<World> {
+    let (served, left_out) = lab::servable(worlds);
+    if !left_out.is_empty() {
+        let names = left_out.join(" ");
+        output::complain(&format!("this machine has no IPv6 on loopback, so these worlds are left out: {names}"));
+    }
+    served
 }
 
 async fn told_to_stop() -> std::io::Result<()> {
@@ -68,7 +92,7 @@ async fn told_to_stop() -> std::io::Result<()> {
 }
 
 /// The worlds of the files, or the built-in ones where there is no file.
-fn worlds(files: &[PathBuf]) -> Result<Vec<world::World>, Error> {
+fn worlds(files: &[PathBuf]) -> Result<Vec<World>, Error> {
     let built_in = lab::worlds()?;
     if files.is_empty() {
         return Ok(built_in);

@@ -4,6 +4,7 @@ pub mod check;
 pub mod codes;
 pub mod columns;
 pub mod demo;
+pub mod export;
 pub mod lab;
 pub mod lint;
 pub mod list;
@@ -42,6 +43,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Serve a simulated Internet on loopback
     Lab(lab::LabArgs),
+    /// Give what a dataset holds in another format
+    Export(export::ExportArgs),
     /// Print the catalogue of findings
     Codes(codes::CodesArgs),
     /// Print the schema of the tables
@@ -71,6 +74,7 @@ fn dispatch(command: Command) -> Result<u8, Error> {
         Command::Lint(args) => lint::run(args),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Lab(args) => block_on(async { lab::run(args).await.map(|()| 0) }),
+        Command::Export(args) => export::run(args),
         Command::Codes(args) => codes::run(&args).map(|()| 0),
         Command::Columns(args) => columns::run(&args, &Tables::new().describe()).map(|()| 0),
         Command::List(args) => list::run(args),

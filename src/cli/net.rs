@@ -87,8 +87,8 @@ pub struct QuestionArgs {
     /// Go on even where no record is announced, to find policies without one
     #[arg(long)]
     pub deep: bool,
-    /// Ask these of every domain: mx, tlsrpt
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = ["mx", "tlsrpt"])]
+    /// Ask these of every domain: mx, tlsrpt, hosts (the mail hosts, at depth mail)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = ["mx", "tlsrpt", "hosts"])]
     pub also: Vec<String>,
 }
 
@@ -147,7 +147,12 @@ impl QuestionArgs {
     #[must_use]
     pub fn questions(&self) -> Questions {
         let asks = |word: &str| self.also.iter().any(|also| also == word);
-        Questions { depth: self.depth, deep: self.deep, also: Also { mx: asks("mx"), tlsrpt: asks("tlsrpt") } }
+        Questions {
+            depth: self.depth,
+            deep: self.deep,
+            also: Also { mx: asks("mx"), tlsrpt: asks("tlsrpt") },
+            all_hosts: asks("hosts"),
+        }
     }
 }
 

@@ -113,7 +113,9 @@ impl ScanArgs {
             questions: self.questions.questions(),
             concurrency: self.concurrency.max(1),
             surveys: self.concurrency.clamp(1, SURVEYS_MAX),
+            canaries: self.net.canaries(),
             progress: self.progress,
+            notice: |text| output::complain(&format!("stscan: {}", shown(text))),
         })
     }
 

@@ -82,6 +82,16 @@ impl Authorities {
         self.lab.root.pem() + &self.community.root.pem()
     }
 
+    /// The certificate of the root that most hosts lead to.
+    pub(super) fn root(&self) -> &[u8] {
+        self.lab.root.der()
+    }
+
+    /// A certificate with a key that no host shows.
+    pub(super) fn stranger(&self) -> &[u8] {
+        self.community.root.der()
+    }
+
     /// The certificate of a host, with the chain that it sends, and the key.
     pub(super) fn certificate(&self, host: &str, kind: CertKind) -> Result<CertifiedKey, Error> {
         self.make_certificate(host, kind).map_err(internal)

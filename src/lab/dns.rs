@@ -13,11 +13,12 @@ use tokio::time::timeout;
 
 use super::fault::DnsFault;
 use super::log::Log;
-use super::population::Population;
 use super::wire::{Answer, CLASS_CH, CLASS_IN, HEADER, Message, Question, flag, push_name};
 use super::world::rtype;
-use super::zone::{self, NXDOMAIN};
+use super::zone::{NXDOMAIN, Zones};
 
+/// SERVFAIL (RFC 1035 4.1.1).
+const SERVFAIL: u16 = 2;
 /// The largest datagram that a question may be: what EDNS lets us read is more than any question needs.
 const DATAGRAM_MAX: usize = 4096;
 /// Datagrams read before other tasks get a turn.
@@ -45,12 +46,7 @@ enum Reaction {
 }
 
 /// Answers questions over UDP until told to stop.
-pub(super) async fn serve_udp(
-    socket: UdpSocket,
-    population: Arc<Population>,
-    log: Arc<Log>,
-    mut stop: watch::Receiver<bool>,
-) {
+pub(super) async fn serve_udp(socket: UdpSocket, zones: Arc<Zones>, log: Arc<Log>, mut stop: watch::Receiver<bool>) {
     let socket = Arc::new(socket);
     let mut flaky = HashMap::new();
     let mut delayed = JoinSet::new();
@@ -68,7 +64,7 @@ pub(super) async fn serve_udp(
                     let Ok((length, from)) = socket.try_recv_from(&mut datagram) else { break };
                     let Some(question) = Question::read(&datagram[..length]) else { continue };
                     log.dns_udp(&question.name, question.rtype);
-                    match react(&population, &question, false, &mut flaky) {
+                    match react(&zones, &question, false, &mut flaky) {
                         Reaction::Send(answer) | Reaction::SendAndClose(answer) => send(&socket, &answer, from).await,
                         Reaction::Later(wait, answer) if delayed.len() < DELAYED_MAX => {
                             let socket = Arc::clone(&socket);
@@ -96,7 +92,7 @@ async fn send(socket: &UdpSocket, answer: &[u8], to: SocketAddr) {
 /// Answers questions over TCP until told to stop.
 pub(super) async fn serve_tcp(
     listener: TcpListener,
-    population: Arc<Population>,
+    zones: Arc<Zones>,
     log: Arc<Log>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -108,7 +104,7 @@ pub(super) async fn serve_tcp(
             accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => {
                 // An accept that fails is a peer that is gone again, or a machine out of descriptors, which passes.
                 if let Ok((stream, _)) = accepted {
-                    connections.spawn(talk(stream, Arc::clone(&population), Arc::clone(&log)));
+                    connections.spawn(talk(stream, Arc::clone(&zones), Arc::clone(&log)));
                 }
             }
         }
@@ -117,7 +113,7 @@ pub(super) async fn serve_tcp(
 }
 
 /// One connection: questions, each behind its length (RFC 1035 4.2.2).
-async fn talk(mut stream: TcpStream, population: Arc<Population>, log: Arc<Log>) {
+async fn talk(mut stream: TcpStream, zones: Arc<Zones>, log: Arc<Log>) {
     let mut flaky = HashMap::new();
     loop {
         let Ok(Ok(length)) = timeout(IDLE, stream.read_u16()).await else { return };
@@ -125,7 +121,7 @@ async fn talk(mut stream: TcpStream, population: Arc<Population>, log: Arc<Log>)
         let Ok(Ok(_)) = timeout(IDLE, stream.read_exact(&mut message)).await else { return };
         let Some(question) = Question::read(&message) else { return };
         log.dns_tcp(&question.name, question.rtype);
-        let (answer, close) = match react(&population, &question, true, &mut flaky) {
+        let (answer, close) = match react(&zones, &question, true, &mut flaky) {
             Reaction::Nothing => return,
             Reaction::Silence => return tokio::time::sleep(SILENCE).await,
             Reaction::Send(answer) => (answer, false),
@@ -145,8 +141,8 @@ async fn talk(mut stream: TcpStream, population: Arc<Population>, log: Arc<Log>)
 }
 
 /// Decides what happens to a question.
-fn react(population: &Population, question: &Question, tcp: bool, flaky: &mut HashMap<(u32, String), u32>) -> Reaction {
-    let (reply, owner) = zone::answer(population, &question.name, question.rtype);
+fn react(zones: &Zones, question: &Question, tcp: bool, flaky: &mut HashMap<(u32, String), u32>) -> Reaction {
+    let (reply, owner) = zones.answer(&question.name, question.rtype);
     let mut message = Message {
         id: question.id,
         flags: flag::QR | flag::RA | (question.flags & flag::RD),
@@ -157,6 +153,7 @@ fn react(population: &Population, question: &Question, tcp: bool, flaky: &mut Ha
         authority: Vec::new(),
         opts: u8::from(question.edns),
         option_bytes: 0,
+        extended_error: None,
     };
     // AD is given to those who ask for it or for DNSSEC (RFC 6840 5.8).
     if reply.secure && (question.dnssec || question.flags & flag::AD != 0) {
@@ -185,12 +182,21 @@ fn react(population: &Population, question: &Question, tcp: bool, flaky: &mut Ha
                 *asked += 1;
                 if *asked <= *times && !tcp {
                     message.answers.clear();
-                    // SERVFAIL (RFC 1035 4.1.1).
-                    message.rcode = 2;
+                    message.flags &= !flag::AD;
+                    message.rcode = SERVFAIL;
                 }
             }
         }
         Some(DnsFault::Case) if tcp => {}
+        Some(DnsFault::Bogus(extended_error)) => {
+            // What fails validation is authentic to nobody.
+            message.flags &= !flag::AD;
+            if question.flags & flag::CD == 0 {
+                message.answers.clear();
+                message.rcode = SERVFAIL;
+                message.extended_error = *extended_error;
+            }
+        }
         Some(fault) => return Reaction::Send(faulty(fault, message, question)),
     }
     let bytes = message.write();
@@ -201,6 +207,7 @@ fn react(population: &Population, question: &Question, tcp: bool, flaky: &mut Ha
 fn faulty(fault: &DnsFault, mut message: Message, question: &Question) -> Vec<u8> {
     match fault {
         DnsFault::Rcode(rcode) => {
+            message.flags &= !flag::AD;
             message.rcode = *rcode;
             message.answers.clear();
             message.opts = message.opts.max(u8::from(*rcode > 15));

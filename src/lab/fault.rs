@@ -1,6 +1,10 @@
 //! Faults: everything that a world can get wrong on purpose, by the word that a `.world` file uses for it.
 
+mod smtp;
+
 use std::net::Ipv4Addr;
+
+pub use smtp::SmtpFault;
 
 /// What goes wrong when a name is asked for a type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +63,9 @@ pub enum DnsFault {
     Delay(u64),
     /// SERVFAIL for the first so many questions, then the right answer.
     Flaky(u32),
+    /// What a validating resolver says of a zone that fails validation: SERVFAIL, with this extended error (RFC 8914) if it
+    /// gives one, and the records where the question switches validation off (CD, RFC 4035 3.2.2).
+    Bogus(Option<u16>),
 }
 
 impl DnsFault {
@@ -93,6 +100,8 @@ impl DnsFault {
             ("empty-rdata", None) => Self::EmptyRdata,
             ("delay", Some(n)) => Self::Delay(n),
             ("flaky", Some(n)) => Self::Flaky(u32::try_from(n).ok()?),
+            ("bogus", None) => Self::Bogus(None),
+            ("bogus", Some(n)) => Self::Bogus(Some(u16::try_from(n).ok()?)),
             _ => return None,
         })
     }

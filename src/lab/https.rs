@@ -1,13 +1,10 @@
 //! The lab's web servers: one port on many loopback addresses, hosts told apart by SNI (RFC 6066 3).
 
-use std::collections::HashMap;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::io::AsyncReadExt;
@@ -18,16 +15,14 @@ use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 
 use super::answer;
-use super::ca::Authorities;
+use super::broken_tls;
+use super::certificates::{Certificates, config};
 use super::fault::TlsFault;
 use super::log::Log;
 use super::population::Population;
 use super::world::{Host, Names};
-use super::{broken_tls, fault::CertKind};
 use crate::error::Error;
 
-/// Certificates kept at once; beyond, all are forgotten and made anew. At about 2 KiB each this bounds them to 64 MiB.
-const CERTIFICATES_MAX: usize = 32_768;
 /// Connections to one address at once; more wait in the queue of the listener.
 const CONNECTIONS_MAX: usize = 512;
 /// How long one connection may last: longer than any scan waits.
@@ -42,15 +37,15 @@ pub(super) struct Web {
 }
 
 impl Web {
-    pub(super) fn new(population: Arc<Population>, authorities: Authorities, log: Arc<Log>) -> Result<Self, Error> {
-        let certificates = Arc::new(Certificates {
-            population: Arc::clone(&population),
-            authorities,
-            made: Mutex::new(HashMap::new()),
-        });
+    pub(super) fn new(
+        population: Arc<Population>,
+        certificates: Arc<Certificates>,
+        log: Arc<Log>,
+    ) -> Result<Self, Error> {
+        let resolver = Arc::new(WebCertificates { population: Arc::clone(&population), certificates });
         Ok(Self {
-            http1: config(&certificates, &[b"http/1.1"])?,
-            http2: config(&certificates, &[b"h2", b"http/1.1"])?,
+            http1: config(Arc::clone(&resolver) as Arc<dyn ResolvesServerCert>, &[b"http/1.1"])?,
+            http2: config(resolver, &[b"h2", b"http/1.1"])?,
             population,
             log,
         })
@@ -140,46 +135,17 @@ fn find_host<'a>(population: &'a Population, name: &str) -> Option<(&'a Host, Na
     Some((host, names))
 }
 
-fn config(certificates: &Arc<Certificates>, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>, Error> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Internal(format!("the lab cannot speak TLS: {error}")))?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::clone(certificates) as Arc<dyn ResolvesServerCert>);
-    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    // A scan asks each host once: tickets would only be bytes on the wire.
-    config.send_tls13_tickets = 0;
-    Ok(Arc::new(config))
-}
-
-/// Certificates by host, made when they are first asked for.
-struct Certificates {
+/// The certificates of web servers, by SNI.
+#[derive(Debug)]
+struct WebCertificates {
     population: Arc<Population>,
-    authorities: Authorities,
-    made: Mutex<HashMap<(String, CertKind), Arc<CertifiedKey>>>,
+    certificates: Arc<Certificates>,
 }
 
-impl fmt::Debug for Certificates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Certificates")
-    }
-}
-
-impl ResolvesServerCert for Certificates {
+impl ResolvesServerCert for WebCertificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let name = hello.server_name()?.to_ascii_lowercase();
         let (host, _) = find_host(&self.population, &name)?;
-        let key = (name, host.cert);
-        // A panic while the lock was held can only have lost an entry of the cache.
-        let mut made = self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(certificate) = made.get(&key) {
-            return Some(Arc::clone(certificate));
-        }
-        if made.len() >= CERTIFICATES_MAX {
-            made.clear();
-        }
-        let certificate = Arc::new(self.authorities.certificate(&key.0, host.cert).ok()?);
-        made.insert(key, Arc::clone(&certificate));
-        Some(certificate)
+        self.certificates.of(&name, host.cert)
     }
 }

@@ -1,11 +1,12 @@
 //! The lab's log: every request that came, counted, and written down where that was asked for.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::world::rtype;
 use crate::error::Error;
@@ -21,6 +22,10 @@ pub(super) struct Log {
     tcp: AtomicU64,
     tls: AtomicU64,
     http: AtomicU64,
+    smtp: AtomicU64,
+    smtp_violations: AtomicU64,
+    smtp_now: Mutex<HashMap<IpAddr, u64>>,
+    smtp_most_at_once: AtomicU64,
     /// Where lines go; none: they are only counted.
     lines: Option<Mutex<Lines>>,
 }
@@ -42,7 +47,15 @@ pub struct LogSnapshot {
     pub connections: u64,
     /// HTTP requests.
     pub requests: u64,
-    /// `dns NAME TYPE`, `dns-tcp NAME TYPE`, `connect ADDRESS`, `http HOST METHOD PATH`, the last of them, if they are kept.
+    /// Connections to an SMTP port.
+    pub smtp_connections: u64,
+    /// The most connections to the SMTP port of one address at the same time.
+    pub smtp_most_at_once: u64,
+    /// What no scan may do at a mail server: talk before the greeting, or say MAIL, RCPT, DATA and their like.
+    pub smtp_violations: u64,
+    /// `dns NAME TYPE`, `dns-tcp NAME TYPE`, `connect ADDRESS`, `http HOST METHOD PATH`, `smtp-connect ADDRESS`, `smtp HOST
+    /// VERB` (the address in place of the host until TLS names one), `smtp-tls HOST ADDRESS` where a ClientHello came,
+    /// `smtp-violation ADDRESS WHAT`, the last of them, if they are kept.
     pub lines: Vec<String>,
 }
 
@@ -69,7 +82,7 @@ impl Log {
         self.line(|| format!("dns-tcp {name} {}", type_word(asked)));
     }
 
-    pub(super) fn connection(&self, address: std::net::IpAddr) {
+    pub(super) fn connection(&self, address: IpAddr) {
         self.tls.fetch_add(1, Ordering::Relaxed);
         self.line(|| format!("connect {address}"));
     }
@@ -79,12 +92,40 @@ impl Log {
         self.line(|| format!("http {host} {method} {path}"));
     }
 
+    /// Counts a connection to a mail server until the guard is dropped.
+    pub(super) fn smtp_connection(self: &Arc<Self>, address: IpAddr) -> SmtpConnection {
+        self.smtp.fetch_add(1, Ordering::Relaxed);
+        // A panic while the lock was held can only have miscounted.
+        let mut now = self.smtp_now.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = now.entry(address).or_default();
+        *here += 1;
+        self.smtp_most_at_once.fetch_max(*here, Ordering::Relaxed);
+        self.line(|| format!("smtp-connect {address}"));
+        SmtpConnection { log: Arc::clone(self), address }
+    }
+
+    pub(super) fn smtp_command(&self, host: &str, verb: &str) {
+        self.line(|| format!("smtp {host} {verb}"));
+    }
+
+    pub(super) fn smtp_tls(&self, host: &str, address: IpAddr) {
+        self.line(|| format!("smtp-tls {host} {address}"));
+    }
+
+    pub(super) fn smtp_violation(&self, address: IpAddr, what: &str) {
+        self.smtp_violations.fetch_add(1, Ordering::Relaxed);
+        self.line(|| format!("smtp-violation {address} {what}"));
+    }
+
     pub(super) fn snapshot(&self) -> LogSnapshot {
         LogSnapshot {
             dns_udp: self.udp.load(Ordering::Relaxed),
             dns_tcp: self.tcp.load(Ordering::Relaxed),
             connections: self.tls.load(Ordering::Relaxed),
             requests: self.http.load(Ordering::Relaxed),
+            smtp_connections: self.smtp.load(Ordering::Relaxed),
+            smtp_most_at_once: self.smtp_most_at_once.load(Ordering::Relaxed),
+            smtp_violations: self.smtp_violations.load(Ordering::Relaxed),
             lines: self.locked(|lines| lines.kept.iter().cloned().collect()).unwrap_or_default(),
         }
     }
@@ -112,7 +153,23 @@ impl Log {
 
     fn locked<T>(&self, work: impl FnOnce(&mut Lines) -> T) -> Option<T> {
         // A panic while the lock was held can only have lost a line.
-        self.lines.as_ref().map(|lines| work(&mut lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner)))
+        self.lines.as_ref().map(|lines| work(&mut lines.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// A connection to a mail server that lasts.
+#[derive(Debug)]
+pub(super) struct SmtpConnection {
+    log: Arc<Log>,
+    pub(super) address: IpAddr,
+}
+
+impl Drop for SmtpConnection {
+    fn drop(&mut self) {
+        let mut now = self.log.smtp_now.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(here) = now.get_mut(&self.address) {
+            *here = here.saturating_sub(1);
+        }
     }
 }
 
@@ -124,6 +181,7 @@ fn type_word(number: u16) -> String {
         rtype::MX => "MX".to_owned(),
         rtype::TXT => "TXT".to_owned(),
         rtype::AAAA => "AAAA".to_owned(),
+        rtype::TLSA => "TLSA".to_owned(),
         other => format!("TYPE{other}"),
     }
 }

@@ -3,6 +3,7 @@
 //! Every world has one specimen, named after it; the rest of the names are drawn by weight. All of them stand under the
 //! reserved top-level domains `test` and `example` (RFC 2606 2), so that a lost question reaches nobody. A member owns
 //! `<label>.test` and, at any provider, `<label>.<provider>.example`: one label finds it again, whatever name is asked.
+//! Policies that were found on the Internet name mail hosts there: a specimen may own such a name, in the lab alone.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -41,6 +42,8 @@ pub struct Population {
     worlds: Arc<[World]>,
     members: Vec<Member>,
     by_label: HashMap<Box<str>, u32>,
+    /// Names outside of the lab's domains that a specimen has records for.
+    foreign: HashMap<Box<str>, u32>,
 }
 
 /// One domain of a population.
@@ -81,15 +84,20 @@ impl Population {
         }
         let mut members = Vec::with_capacity(drawn.len());
         let mut by_label = HashMap::with_capacity(drawn.len());
+        let mut foreign = HashMap::new();
         for (number, (world, specimen)) in drawn.into_iter().enumerate() {
             let label = if specimen { worlds[world].name.clone() } else { made_up(&mut random, number) };
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             let domain = domain_of(&worlds[world], &label, number);
             // What the index knows is the label below the top, which a world's own form of name may change.
             by_label.insert(owner_label(&domain).unwrap_or(&label).into(), number);
+            if specimen {
+                let names = worlds[world].records.iter().map(|record| record.owner.as_str());
+                foreign.extend(names.filter(|name| is_foreign(name)).map(|name| (name.into(), number)));
+            }
             members.push(Member { domain, world });
         }
-        Self { worlds: worlds.into(), members, by_label }
+        Self { worlds: worlds.into(), members, by_label, foreign }
     }
 
     /// All domains, in the order of their ranks.
@@ -126,7 +134,10 @@ impl Population {
     /// The member that owns a name of whatever depth.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<(u32, &Member, &World)> {
-        let number = *self.by_label.get(owner_label(name)?)?;
+        let number = match owner_label(name) {
+            Some(label) => *self.by_label.get(label)?,
+            None => *self.foreign.get(name)?,
+        };
         let member = &self.members[number as usize];
         Some((number, member, &self.worlds[member.world]))
     }
@@ -174,6 +185,11 @@ fn owner_label(name: &str) -> Option<&str> {
     }
     let mut labels = name.strip_suffix(".example")?.rsplit('.');
     labels.nth(1)
+}
+
+/// Whether the owner of a record is a name of the Internet and not of the lab.
+fn is_foreign(owner: &str) -> bool {
+    !owner.contains('$') && owner.contains('.') && owner_label(owner).is_none() && !owner.ends_with(".example")
 }
 
 /// A name as an organisation might have; the number keeps it unique.

@@ -1,6 +1,8 @@
 //! DNS messages as bytes (RFC 1035 4, RFC 6891 6.1): questions read, answers written, with room for every lie.
 
-use super::world::{Data, Names, rtype};
+use std::net::Ipv4Addr;
+
+use super::world::{Address, Data, Names, Tlsa, rtype};
 
 /// The header's length (RFC 1035 4.1.1).
 pub(super) const HEADER: usize = 12;
@@ -17,6 +19,7 @@ pub(super) mod flag {
     pub(in crate::lab) const RD: u16 = 0x0100;
     pub(in crate::lab) const RA: u16 = 0x0080;
     pub(in crate::lab) const AD: u16 = 0x0020;
+    pub(in crate::lab) const CD: u16 = 0x0010;
 }
 
 /// A question as it came.
@@ -114,6 +117,8 @@ pub(super) struct Message {
     pub(super) opts: u8,
     /// Bytes of an option in each OPT record.
     pub(super) option_bytes: u16,
+    /// The extended error of each OPT record (RFC 8914), if there is one.
+    pub(super) extended_error: Option<u16>,
 }
 
 impl Message {
@@ -146,31 +151,48 @@ impl Message {
             push(&mut out, 1232);
             // The upper eight bits of the response code, version 0, no flags (RFC 6891 6.1.3).
             out.extend_from_slice(&[u8::try_from(self.rcode >> 4).unwrap_or(0), 0, 0, 0]);
-            if self.option_bytes == 0 {
-                push(&mut out, 0);
-            } else {
-                push(&mut out, self.option_bytes + 4);
+            let mut options = Vec::new();
+            if self.option_bytes > 0 {
                 // Padding (RFC 7830 3) is an option that means nothing.
-                push(&mut out, 12);
-                push(&mut out, self.option_bytes);
-                out.extend(std::iter::repeat_n(0, usize::from(self.option_bytes)));
+                push(&mut options, 12);
+                push(&mut options, self.option_bytes);
+                options.extend(std::iter::repeat_n(0, usize::from(self.option_bytes)));
             }
+            if let Some(code) = self.extended_error {
+                // Option 15 of two bytes: a code without a text (RFC 8914 2).
+                push(&mut options, 15);
+                push(&mut options, 2);
+                push(&mut options, code);
+            }
+            push(&mut out, u16::try_from(options.len()).unwrap_or(u16::MAX));
+            out.extend_from_slice(&options);
         }
         out
     }
 }
 
-/// The data of a record as on the wire.
-pub(super) fn data(data: &Data, names: &Names<'_>, address: std::net::Ipv4Addr) -> Vec<u8> {
+/// The data of a record as on the wire, with what only the lab knows: the address of the host, and the bytes of a TLSA
+/// record.
+pub(super) fn data(
+    data: &Data,
+    names: &Names<'_>,
+    address: impl Fn(&Address) -> Ipv4Addr,
+    association: impl Fn(&Tlsa) -> Vec<u8>,
+) -> Vec<u8> {
     let mut out = Vec::new();
     match data {
-        Data::A(fixed) => out.extend_from_slice(&fixed.unwrap_or(address).octets()),
+        Data::A(of) => out.extend_from_slice(&address(of).octets()),
         Data::Aaaa(address) => out.extend_from_slice(&address.octets()),
         Data::Cname(target) => push_name(&mut out, &names.expand(target)),
         Data::Mx(preference, host) => {
             push(&mut out, *preference);
             push_name(&mut out, &names.expand(host));
         }
+        Data::Tlsa(tlsa) => {
+            out.extend_from_slice(&[tlsa.usage, tlsa.selector, tlsa.matching]);
+            out.extend_from_slice(&association(tlsa));
+        }
+        Data::Raw(_, bytes) => out.extend_from_slice(bytes),
         Data::Txt(strings) => {
             for string in strings {
                 let bytes = names.expand_bytes(string);

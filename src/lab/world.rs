@@ -7,13 +7,14 @@
 mod escape;
 mod line;
 mod parse;
+mod truth;
 
 pub use parse::{parse, parse_more};
+pub use truth::Truth;
 
-use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::fault::{CertKind, DnsFault, HttpFault, TlsFault};
+use super::fault::{CertKind, DnsFault, HttpFault, SmtpFault, TlsFault};
 
 /// One kind of deployment.
 #[derive(Clone, Debug)]
@@ -28,33 +29,20 @@ pub struct World {
     pub domain: Option<String>,
     /// Whether the resolver says that the answers are authenticated (AD).
     pub secure: bool,
+    /// Names of which it says otherwise, with all that stands below them.
+    pub exceptions: Vec<(String, bool)>,
     /// The records of its zone.
     pub records: Vec<Record>,
     /// What goes wrong in DNS.
     pub faults: Vec<FaultyQuestion>,
     /// Its web servers.
     pub hosts: Vec<Host>,
+    /// Its mail servers, as far as they are not simply good: every other host with an address is.
+    pub mail: Vec<MailHost>,
     /// What a scan must make of it.
     pub truth: Truth,
     /// What a scan with `--deep` must make of it, where that differs.
     pub deep: Option<Truth>,
-}
-
-/// What a scan must make of a domain.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Truth {
-    /// Whether a record announces MTA-STS, well or badly.
-    pub announced: bool,
-    /// The word of the outcome.
-    pub outcome: String,
-    /// The code that explains the outcome.
-    pub outcome_code: Option<String>,
-    /// The codes of all findings.
-    pub codes: BTreeSet<String>,
-    /// The codes of all failures.
-    pub failures: BTreeSet<String>,
-    /// The mode of the policy, where the host serves one that is authenticated and can be read.
-    pub mode: Option<String>,
 }
 
 /// One record of a zone.
@@ -73,8 +61,8 @@ pub struct Record {
 /// The data of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Data {
-    /// An IPv4 address; none: the lab's address of the owner.
-    A(Option<Ipv4Addr>),
+    /// An IPv4 address.
+    A(Address),
     /// An IPv6 address.
     Aaaa(Ipv6Addr),
     /// An alias.
@@ -83,9 +71,52 @@ pub enum Data {
     Mx(u16, String),
     /// Character-strings.
     Txt(Vec<Vec<u8>>),
+    /// What a TLS certificate must fit (RFC 6698 2.1).
+    Tlsa(Tlsa),
+    /// Bytes, whatever they mean, of the type of this number.
+    Raw(u16, Vec<u8>),
 }
 
-/// Type numbers of DNS (RFC 1035 3.2.2, RFC 3596 2.1).
+/// Which IPv4 address a record gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// This one.
+    Fixed(Ipv4Addr),
+    /// The lab's address of the owner.
+    Own,
+    /// Another of the lab's good addresses.
+    Next,
+    /// The address of mail servers with this fault.
+    Faulty(SmtpFault),
+}
+
+/// A TLSA record (RFC 6698 2.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tlsa {
+    /// The certificate usage.
+    pub usage: u8,
+    /// What is matched: 0 the certificate, 1 its public key.
+    pub selector: u8,
+    /// How: 0 all of it, 1 by SHA-256, 2 by SHA-512.
+    pub matching: u8,
+    /// What it must be.
+    pub association: Association,
+}
+
+/// What a TLSA record associates with a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Association {
+    /// What the mail server shows: its own certificate, or that of its issuer where the usage is about authorities.
+    Right,
+    /// The root that its certificate leads to, which the server does not send.
+    Root,
+    /// A certificate that it does not show.
+    Stale,
+    /// These bytes.
+    Fixed(Vec<u8>),
+}
+
+/// Type numbers of DNS (RFC 1035 3.2.2, RFC 3596 2.1, RFC 6698 7.1).
 pub mod rtype {
     /// An IPv4 address.
     pub const A: u16 = 1;
@@ -101,6 +132,8 @@ pub mod rtype {
     pub const AAAA: u16 = 28;
     /// The pseudo-record of EDNS (RFC 6891 6.1.1).
     pub const OPT: u16 = 41;
+    /// What a TLS certificate must fit.
+    pub const TLSA: u16 = 52;
 }
 
 impl Data {
@@ -113,6 +146,8 @@ impl Data {
             Self::Cname(_) => rtype::CNAME,
             Self::Mx(..) => rtype::MX,
             Self::Txt(_) => rtype::TXT,
+            Self::Tlsa(_) => rtype::TLSA,
+            Self::Raw(number, _) => *number,
         }
     }
 }
@@ -147,6 +182,17 @@ pub struct Host {
     pub body: Vec<u8>,
     /// What goes wrong in the answer.
     pub fault: Option<HttpFault>,
+}
+
+/// One mail server.
+#[derive(Clone, Debug)]
+pub struct MailHost {
+    /// The host name, as in SNI.
+    pub name: String,
+    /// The certificate that it shows.
+    pub cert: CertKind,
+    /// What goes wrong in the conversation.
+    pub fault: Option<SmtpFault>,
 }
 
 /// What stands for `$D` and its like in one member of a population.

@@ -1,5 +1,6 @@
 //! Probes: each one story in one file. `see` asks, `Seen` is the evidence, `judge` is pure, `COLUMNS` says what is stored.
 
+pub mod host;
 pub mod mx;
 pub mod policy;
 pub mod record;

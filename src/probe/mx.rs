@@ -41,6 +41,19 @@ impl Seen {
         self.failure().is_some()
     }
 
+    /// The distinct mail hosts that can be asked, in order of preference.
+    #[must_use]
+    pub fn askable(&self, domain: &Domain) -> Vec<HostName> {
+        let mut names: Vec<HostName> = Vec::new();
+        for exchange in judge(self.clone(), domain).hosts {
+            let askable = unaskable(&exchange).is_none();
+            if let Some(name) = exchange.name.filter(|name| askable && !names.contains(name)) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
     fn failure(&self) -> Option<&Failure> {
         probe::failure(&self.answer).or_else(|| {
             let apex = self.apex.as_ref().filter(|apex| apex.all().is_empty())?;
@@ -152,6 +165,16 @@ fn exchanges(records: &[Mx], findings: &mut Vec<Finding>) -> Vec<Exchange> {
         Exchange { host: mx.host.clone(), preference: Some(mx.preference), name, covered: None }
     };
     named.into_iter().map(exchange).collect()
+}
+
+/// Why nobody can ask a mail host, if nobody can: it is an address, this very machine, or no name at all. A name that merely
+/// breaks the rules for hosts (an underscore) is looked up by senders all the same.
+#[must_use]
+pub fn unaskable(exchange: &Exchange) -> Option<Code> {
+    match fault(&exchange.host, exchange.name.as_ref()) {
+        Some(code) if code != finding::mx::NAME || exchange.name.is_none() => Some(code),
+        Some(_) | None => None,
+    }
 }
 
 /// What is wrong with the host that an MX record names.

@@ -77,6 +77,12 @@ impl Seen {
         probe::failure(&addresses.v4).or_else(|| probe::failure(&addresses.v6))
     }
 
+    /// Whether something is served under the status that a policy has.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        self.response().is_some_and(|response| response.status == 200)
+    }
+
     fn response(&self) -> Option<&Response> {
         self.fetch.as_ref()?.response.as_ref()
     }

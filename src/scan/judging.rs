@@ -11,13 +11,14 @@ use tokio::sync::mpsc;
 use crate::cert;
 use crate::error::Error;
 use crate::finding::Finding;
+use crate::probe::host;
 use crate::probe::policy::body_sha256;
 use crate::progress::Meter;
 use crate::scan::crew::Done;
 use crate::scan::summary::Summary;
 use crate::scan::tables::{Tables, Which};
 use crate::store::BatchSender;
-use crate::survey::{Body, Certificate, Domains, Found, Survey};
+use crate::survey::{Body, Certificate, Domains, Found, Known, Survey};
 use crate::target::Target;
 
 /// Surveys that are judged at a time: enough to keep all cores busy and columns cheap, about a megabyte. Larger ones cost
@@ -72,9 +73,12 @@ impl Judge {
         for row in &rows {
             self.summary.count(row);
         }
-        meter.asked(rows.iter().map(|row| row.judged.questions()).sum());
         let found: Vec<Found> = rows.iter().flat_map(found).collect();
-        let (bodies, certificates) = self.evidence(&rows);
+        let hosts: Vec<host::Row> = rows.iter().flat_map(|row| &row.hosts).flat_map(rows_of).collect();
+        hosts.iter().for_each(|host| self.summary.count_host(host));
+        let questions: u64 = rows.iter().map(|row| row.judged.questions()).sum();
+        meter.asked(questions + hosts.iter().map(host::Row::questions).sum::<u64>());
+        let (bodies, certificates) = self.evidence(&rows, &hosts);
         // Columns that are null throughout cost next to nothing, so short rows are kept apart from long ones.
         let (long, short): (Vec<Domains>, Vec<Domains>) = rows.into_iter().partition(|row| row.judged.policy.is_some());
         let (id, tables) = (&self.scan_id, &self.tables);
@@ -82,6 +86,7 @@ impl Judge {
         self.writer.send_together(vec![
             (Which::Domains as usize, tables.domains.batch(id, &short)?),
             (Which::Domains as usize, tables.domains.batch(id, &long)?),
+            (Which::Hosts as usize, tables.hosts.batch(id, &hosts)?),
             (Which::Findings as usize, tables.findings.batch(id, &found)?),
             (Which::Policies as usize, tables.policies.batch(id, &bodies)?),
             (Which::Certificates as usize, tables.certificates.batch(id, &certificates)?),
@@ -90,7 +95,7 @@ impl Judge {
     }
 
     /// Bodies and certificates that were not seen before in this scan.
-    fn evidence(&mut self, rows: &[Domains]) -> (Vec<Body>, Vec<Certificate>) {
+    fn evidence(&mut self, rows: &[Domains], hosts: &[host::Row]) -> (Vec<Body>, Vec<Certificate>) {
         let (mut bodies, mut certificates) = (Vec::new(), Vec::new());
         let fetches = rows.iter().filter_map(|row| row.judged.policy.as_ref()?.seen.fetch.as_ref());
         for fetch in fetches {
@@ -99,10 +104,12 @@ impl Judge {
             {
                 bodies.push(Body::new(response.body.clone()));
             }
-            for (position, der) in fetch.chain.iter().enumerate() {
-                if self.certificates.insert(cert::sha256(der)) {
-                    certificates.push(Certificate::new(der.clone(), position));
-                }
+        }
+        let fetches = rows.iter().filter_map(|row| row.judged.policy.as_ref()?.seen.fetch.as_ref());
+        let chains = fetches.map(|fetch| fetch.chain.as_slice()).chain(hosts.iter().map(host::Row::chain));
+        for (position, der) in chains.flat_map(|chain| chain.iter().enumerate()) {
+            if self.certificates.insert(cert::sha256(der)) {
+                certificates.push(Certificate::new(der.clone(), position));
             }
         }
         (bodies, certificates)
@@ -116,6 +123,11 @@ fn row(target: Target, survey: Survey) -> Domains {
         .unwrap_or_else(|_| Domains::new(spare, Survey::panicked()))
 }
 
+/// The rows of a mail host, for the first domain that brings it.
+fn rows_of(known: &Known) -> Vec<host::Row> {
+    known.take_evidence().map(|seen| host::Row::all(seen, Arc::clone(&known.judged))).unwrap_or_default()
+}
+
 fn found(row: &Domains) -> Vec<Found> {
     let found = |finding: &Finding| Found {
         seq: row.target.seq,
@@ -123,7 +135,8 @@ fn found(row: &Domains) -> Vec<Found> {
         rank: row.target.rank,
         finding: finding.clone(),
     };
-    row.judged.findings.iter().map(found).collect()
+    let hosts = row.judged.delivery.iter().flat_map(|delivery| &delivery.findings);
+    row.judged.findings.iter().chain(hosts).map(found).collect()
 }
 
 /// Up to [`BATCH`] surveys; empty only when no more will come.

@@ -31,9 +31,9 @@ use tokio::sync::{mpsc, watch};
 use crate::cert::RootStore;
 use crate::error::Error;
 use crate::list::{self, PrepareOptions, Prepared, Source};
+use crate::name::HostName;
 use crate::net::NetConfig;
 use crate::net::dns::Resolver;
-use crate::net::https::Client;
 use crate::progress::{Meter, Mode, Progress};
 use crate::scan::crew::Done;
 use crate::scan::judging::Judge;
@@ -70,8 +70,12 @@ pub struct Job {
     pub concurrency: usize,
     /// Surveys at a time.
     pub surveys: usize,
+    /// The domains by which to find out whether mail hosts can be reached from here; `None` takes it for granted.
+    pub canaries: Option<Vec<HostName>>,
     /// How progress is shown.
     pub progress: Mode,
+    /// Where a notice goes that the user should see once, before the scan begins.
+    pub notice: fn(&str),
     /// The options as they were given, for `scan.json`.
     pub options: Map<String, Value>,
 }
@@ -100,7 +104,7 @@ pub async fn run(job: Job) -> Result<Report, Error> {
 
     // A statement of its own: the writer cannot finish while a sender lives.
     let begun = begin(&job, &dataset, started_at, &tables, &writer.sender()).await;
-    let (prepared, resolver) = match begun {
+    let (prepared, surveyor) = match begun {
         Ok(begun) => begun,
         // Nothing was asked, so nothing is worth keeping. Where the disk is the reason, the writer knows it better.
         Err(error) => {
@@ -109,7 +113,7 @@ pub async fn run(job: Job) -> Result<Report, Error> {
             return Err(finished.err().unwrap_or(error));
         }
     };
-    let surveyed = surveyed(&job, &prepared, resolver, Judge::new(scan_id.clone(), tables, writer.sender())).await;
+    let surveyed = surveyed(&job, &prepared, surveyor, Judge::new(scan_id.clone(), tables, writer.sender())).await;
     // What was finished is stored, whatever ended the scan; and where the disk ended it, the disk's error is the reason.
     let parts = writer.finish()?;
     let mut summary = match surveyed {
@@ -141,17 +145,19 @@ async fn begin(
     started_at: Timestamp,
     tables: &Tables,
     batches: &BatchSender,
-) -> Result<(Prepared, Resolver), Error> {
+) -> Result<(Prepared, Surveyor), Error> {
     let prepared = prepare(job, dataset, tables, batches)?;
-    dataset.write_scan_info(&info(job, dataset.scan_id(), started_at, &prepared))?;
     let resolver = Resolver::new(&job.net)?;
-    match resolver.preflight().await {
-        Ok(()) => Ok((prepared, resolver)),
-        Err(failure) => {
-            resolver.close().await;
-            Err(Error::Unavailable(format!("the resolver does not answer ({}): {}", upstreams(job), failure.code)))
-        }
+    if let Err(failure) = resolver.preflight().await {
+        resolver.close().await;
+        return Err(Error::Unavailable(format!("the resolver does not answer ({}): {}", upstreams(job), failure.code)));
     }
+    let (surveyor, outlook) = Surveyor::open(&job.net, resolver, job.questions, job.canaries.as_deref()).await;
+    if let Some(notice) = outlook.notice(job.net.smtp_port) {
+        (job.notice)(&notice);
+    }
+    dataset.write_scan_info(&info(job, dataset.scan_id(), started_at, &prepared, outlook.word()))?;
+    Ok((prepared, surveyor))
 }
 
 fn upstreams(job: &Job) -> String {
@@ -159,10 +165,10 @@ fn upstreams(job: &Job) -> String {
 }
 
 /// The scan itself, from the first question to the last row.
-async fn surveyed(job: &Job, prepared: &Prepared, resolver: Resolver, judge: Judge) -> Result<Summary, Error> {
+async fn surveyed(job: &Job, prepared: &Prepared, surveyor: Surveyor, judge: Judge) -> Result<Summary, Error> {
     let signals = Listener::start()?;
     let stop = signals.watch();
-    let surveyor = Arc::new(Surveyor::new(resolver, Client::new(&job.net), job.questions));
+    let surveyor = Arc::new(surveyor);
     let progress = Progress::start(job.progress, u64::try_from(prepared.rows).ok())?;
     let summary = asked(job, prepared, &surveyor, judge, &progress.meter(), stop.clone()).await;
     progress.finish();
@@ -233,7 +239,7 @@ fn read(targets: impl Iterator<Item = Result<Target, Error>>, sender: &mpsc::Sen
     Ok(())
 }
 
-fn info(job: &Job, scan_id: &str, started_at: Timestamp, prepared: &Prepared) -> ScanInfo {
+fn info(job: &Job, scan_id: &str, started_at: Timestamp, prepared: &Prepared, mail: &str) -> ScanInfo {
     let roots: BTreeMap<String, String> =
         job.net.roots.iter().map(|store| (store.name.clone(), roots_version(store))).collect();
     let lists = prepared.sources.iter().map(|source| ListInfo {
@@ -250,7 +256,7 @@ fn info(job: &Job, scan_id: &str, started_at: Timestamp, prepared: &Prepared) ->
         options: job.options.clone(),
         versions: Versions::new(PSL, roots),
         resolvers: job.net.upstreams.iter().map(ToString::to_string).collect(),
-        vantage: Vantage { host: host_name() },
+        vantage: Vantage { host: host_name(), mail: mail.to_owned() },
         seed: job.prepare.seed,
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::probe::host;
 use crate::store::Totals;
 use crate::survey::Domains;
 
@@ -30,8 +31,12 @@ pub struct Summary {
     pub strict_ok: i64,
     /// Of these, the ones whose record and policy a tolerant but safe sender would use.
     pub effective_ok: i64,
-    /// Domains with a failure: something of them could not be seen.
+    /// Domains with a failure: something of them, or of their mail hosts, could not be seen.
     pub failed: i64,
+    /// Mail hosts at one address each, by status: each counts once, however many domains share it.
+    pub hosts: BTreeMap<&'static str, i64>,
+    /// Domains under a policy by what a sender does with their mail.
+    pub verdicts: BTreeMap<&'static str, i64>,
     /// Rows by outcome.
     pub outcomes: BTreeMap<&'static str, i64>,
     /// Usable policies by mode.
@@ -50,7 +55,11 @@ impl Summary {
         self.announced += i64::from(judged.record.announced);
         self.strict_ok += i64::from(judged.strict_ok() == Some(true));
         self.effective_ok += i64::from(judged.effective_ok() == Some(true));
-        self.failed += i64::from(!judged.failures.is_empty());
+        let unseen = judged.delivery.as_ref().is_some_and(|delivery| !delivery.failures.is_empty());
+        self.failed += i64::from(!judged.failures.is_empty() || unseen);
+        if let Some(verdict) = judged.delivery.as_ref().and_then(|delivery| delivery.outcome.verdict) {
+            *self.verdicts.entry(verdict.word()).or_default() += 1;
+        }
         *self.outcomes.entry(judged.decision.outcome.word()).or_default() += 1;
         if let Some(policy) = judged.policy.as_ref().and_then(|policy| policy.usable())
             && judged.effective_ok() == Some(true)
@@ -63,6 +72,11 @@ impl Summary {
         for code in judged.failure_codes() {
             *self.failures.entry(code.as_str()).or_default() += 1;
         }
+    }
+
+    /// Counts one row of the mail hosts.
+    pub fn count_host(&mut self, row: &host::Row) {
+        *self.hosts.entry(row.sight().word()).or_default() += 1;
     }
 
     /// The counts as the manifest keeps them.
@@ -80,6 +94,8 @@ impl Summary {
             ("failed".to_owned(), count(self.failed)),
         ]);
         counts.extend(named("mode:", &self.modes));
+        counts.extend(named("host:", &self.hosts));
+        counts.extend(named("verdict:", &self.verdicts));
         counts.extend(named("finding:", &self.findings));
         counts.extend(named("failure:", &self.failures));
         Totals {
@@ -112,6 +128,13 @@ impl Summary {
             line(&format!("  mode {mode}"), *count, &share(*count, self.effective_ok, "of the usable"));
         }
         line("not seen", self.failed, &share(self.failed, self.rows, "of all domains"));
+        let hosts: i64 = self.hosts.values().sum();
+        if hosts > 0 {
+            line("mail hosts, by address", hosts, "");
+        }
+        for (status, count) in &self.hosts {
+            line(&format!("  {status}"), *count, &share(*count, hosts, "of these"));
+        }
         for (outcome, count) in &self.outcomes {
             line(&format!("outcome {outcome}"), *count, "");
         }

@@ -1,14 +1,16 @@
 //! The tables of a scan: which row type fills which, and the columns that the probes bring.
 
 use crate::error::Error;
-use crate::probe::{mx, policy, record, tlsrpt};
+use crate::probe::{host, mx, policy, record, tlsrpt};
 use crate::store::{ColumnInfo, Dataset, PartWriter, Table};
-use crate::survey::{Body, Certificate, Domains, Found, Rejected};
+use crate::survey::{Body, Certificate, DELIVERY_COLUMNS, Domains, Found, Rejected};
 
 /// All tables of a scan.
 pub struct Tables {
     /// One accepted input line a row.
     pub domains: Table<Domains>,
+    /// One mail host at one address a row.
+    pub hosts: Table<host::Row>,
     /// One finding a row.
     pub findings: Table<Found>,
     /// One distinct body a row.
@@ -24,6 +26,8 @@ pub struct Tables {
 pub enum Which {
     /// `domains`
     Domains,
+    /// `hosts`
+    Hosts,
     /// `findings`
     Findings,
     /// `policies`
@@ -50,7 +54,9 @@ impl Tables {
                 .probe("record_", record::COLUMNS, |row| Some(&row.judged.record))
                 .probe("policy_", policy::COLUMNS, |row| row.judged.policy.as_deref())
                 .probe("mx_", mx::COLUMNS, |row| row.judged.mx.as_ref())
+                .probe("delivery_", DELIVERY_COLUMNS, |row| row.judged.delivery.as_deref())
                 .probe("tlsrpt_", tlsrpt::COLUMNS, |row| row.judged.tlsrpt.as_ref()),
+            hosts: Table::new("hosts").columns(host::COLUMNS),
             findings: Table::new("findings").columns(Found::COLUMNS),
             policies: Table::new("policies").columns(Body::COLUMNS),
             certificates: Table::new("certificates").columns(Certificate::COLUMNS),
@@ -59,7 +65,7 @@ impl Tables {
     }
 
     /// The names of the tables, in the order of [`Which`].
-    pub const NAMES: [&'static str; 5] = ["domains", "findings", "policies", "certificates", "rejects"];
+    pub const NAMES: [&'static str; 6] = ["domains", "hosts", "findings", "policies", "certificates", "rejects"];
 
     /// A part writer for each table, in the order of [`Which`].
     ///
@@ -68,6 +74,7 @@ impl Tables {
     pub fn part_writers(&self, dataset: &Dataset) -> Result<Vec<PartWriter>, Error> {
         [
             (self.domains.name(), self.domains.schema()),
+            (self.hosts.name(), self.hosts.schema()),
             (self.findings.name(), self.findings.schema()),
             (self.policies.name(), self.policies.schema()),
             (self.certificates.name(), self.certificates.schema()),
@@ -83,6 +90,7 @@ impl Tables {
     pub fn describe(&self) -> Vec<ColumnInfo> {
         [
             self.domains.describe(),
+            self.hosts.describe(),
             self.findings.describe(),
             self.policies.describe(),
             self.certificates.describe(),

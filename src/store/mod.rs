@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`Table`] turns rows into Arrow batches, [`PartWriter`] batches into part files, [`Writer`] is the one thread that owns
-//! the part writers of a scan, and [`Dataset`] the directory around them.
+//! the part writers of a scan, [`Dataset`] the directory around them, and [`reader`] reads it back.
 
 mod array;
 mod dataset;
@@ -15,6 +15,7 @@ mod durable;
 mod encoding;
 mod manifest;
 mod part;
+pub mod reader;
 mod scan_info;
 mod table;
 mod writer;

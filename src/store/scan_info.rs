@@ -69,4 +69,6 @@ impl Versions {
 pub struct Vantage {
     /// The name of the machine.
     pub host: String,
+    /// Whether mail hosts could be asked from there: open, blocked, unknown, granted (not tried), or not_asked.
+    pub mail: String,
 }

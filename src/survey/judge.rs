@@ -7,8 +7,9 @@ use crate::finding::{self, Code, Finding};
 use crate::name::Domain;
 use crate::probe::{mx, policy, record, tlsrpt};
 use crate::sts::policy::{Mode, Policy};
-use crate::sts::sender::{self, Decision, MxView, Outcome, PolicyView, RecordView};
+use crate::sts::sender::{self, Decision, MailHost, MxView, Outcome, PolicyView, RecordView};
 use crate::survey::Survey;
+use crate::survey::delivery::{self, Delivery};
 
 /// A survey with all that it says.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Judged {
     pub policy: Option<Box<policy::Judged>>,
     /// The MX records, where they were asked for.
     pub mx: Option<mx::Judged>,
+    /// Delivery to the mail hosts, where the MX records were seen.
+    pub delivery: Option<Box<Delivery>>,
     /// The TLS reporting record, where it was asked for.
     pub tlsrpt: Option<tlsrpt::Judged>,
     /// What mail to the domain comes to.
@@ -50,10 +53,13 @@ pub fn judge(survey: Survey, domain: &Domain) -> Judged {
     // Only a policy that the record announces binds anybody (RFC 8461 3.1).
     let binding =
         policy.as_deref().and_then(policy::Judged::usable).filter(|_| matches!(record.view, RecordView::Usable));
-    let covered = mx.as_mut().map(|mx| {
+    if let Some(mx) = &mut mx {
         findings.extend(mx.findings.iter().cloned());
-        binding.map(|policy| cover(policy, mx, &mut findings)).unwrap_or_default()
-    });
+        if let Some(policy) = binding {
+            cover(policy, mx, &mut findings);
+        }
+    }
+    let hosts = mx.as_ref().map(|mx| delivery::hosts(mx, survey.hosts.as_deref()));
     findings.extend(tlsrpt.iter().flat_map(|tlsrpt| tlsrpt.findings.iter().cloned()));
     findings.extend(delegation_split(&record, policy.as_deref()));
     if let Some(policy) = binding.filter(|policy| policy.mode != Mode::None) {
@@ -65,8 +71,15 @@ pub fn judge(survey: Survey, domain: &Domain) -> Judged {
         Decision { outcome: Outcome::Unknown, code: Some(finding::sts::PANIC) }
     } else {
         let view = policy.as_deref().map_or(PolicyView::NotAsked, policy::Judged::view);
-        sender::decide(record.view, view, mx_view(mx.as_ref(), covered.as_deref()))
+        let hosts: Option<Vec<MailHost>> =
+            hosts.as_ref().map(|hosts| hosts.iter().map(|host| host.found.clone()).collect());
+        sender::decide(record.view, view, mx_view(mx.as_ref(), hosts.as_deref()))
     };
+    let is_wanted = survey.hosts.is_some() || binding.is_some();
+    let delivery = hosts.filter(|_| is_wanted).map(|hosts| {
+        let binding = binding.filter(|policy| policy.mode != Mode::None);
+        Box::new(delivery::deliver(hosts, decision, binding, &findings, survey.observed_at))
+    });
     let failures = if survey.panicked {
         vec![Failure::new(finding::sts::PANIC)]
     } else {
@@ -80,6 +93,7 @@ pub fn judge(survey: Survey, domain: &Domain) -> Judged {
         record,
         policy,
         mx,
+        delivery,
         tlsrpt,
         decision,
         findings,
@@ -109,7 +123,7 @@ fn policy_findings(record: RecordView, policy: Option<&policy::Judged>) -> Vec<F
 }
 
 /// Marks each mail host as covered or not (RFC 8461 4.1). A host that is no name is covered by nothing.
-fn cover(policy: &Policy, mx: &mut mx::Judged, findings: &mut Vec<Finding>) -> Vec<bool> {
+fn cover(policy: &Policy, mx: &mut mx::Judged, findings: &mut Vec<Finding>) {
     let hosts: Vec<_> = mx.hosts.iter().map(|host| (&*host.host, host.name.as_ref())).collect();
     let (covered, found) = sender::coverage(policy, &hosts);
     // Under none nothing is judged.
@@ -117,15 +131,14 @@ fn cover(policy: &Policy, mx: &mut mx::Judged, findings: &mut Vec<Finding>) -> V
         host.covered = Some(*covered);
     }
     findings.extend(found);
-    covered
 }
 
-fn mx_view<'a>(mx: Option<&mx::Judged>, covered: Option<&'a [bool]>) -> MxView<'a> {
-    match (mx, covered) {
-        (Some(mx), Some(covered)) => match (mx.failure(), mx.no_mail()) {
+fn mx_view<'a>(mx: Option<&mx::Judged>, hosts: Option<&'a [MailHost]>) -> MxView<'a> {
+    match (mx, hosts) {
+        (Some(mx), Some(hosts)) => match (mx.failure(), mx.no_mail()) {
             (Some(failure), _) => MxView::Failed(failure.code),
             (None, Some(code)) => MxView::NoMail(code),
-            (None, None) => MxView::Hosts(covered),
+            (None, None) => MxView::Hosts(hosts),
         },
         _ => MxView::NotAsked,
     }

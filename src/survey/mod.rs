@@ -1,17 +1,27 @@
 //! The survey of one domain: the straight line from the record to everything that hangs on it.
 
+mod delivery;
+mod hosts;
 mod judge;
 mod rows;
 
+pub use delivery::{COLUMNS as DELIVERY_COLUMNS, Delivery, HOSTS_MAX, Host};
+pub use hosts::{Hosts, Known};
 pub use judge::{Judged, judge};
 pub use rows::{Body, Certificate, Domains, Found, Rejected};
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::discover::{Also, Discovered, discover};
+use crate::failure::Failure;
+use crate::finding::{self, Code};
 use crate::name::Domain;
+use crate::name::HostName;
 use crate::net::dns::Resolver;
 use crate::net::https::Client;
+use crate::net::pace::PerHost;
+use crate::net::{NetConfig, smtp};
 use crate::probe::{mx, policy, record, tlsrpt};
 
 /// How far a survey goes.
@@ -46,6 +56,8 @@ pub struct Questions {
     pub deep: bool,
     /// What is asked of every domain.
     pub also: Also,
+    /// Whether the mail hosts of every domain are asked, with or without a policy.
+    pub all_hosts: bool,
 }
 
 /// All that was seen of one domain.
@@ -65,6 +77,8 @@ pub struct Survey {
     pub policy: Option<Box<policy::Seen>>,
     /// The MX records, where they were asked for.
     pub mx: Option<mx::Seen>,
+    /// The mail hosts, where they were asked: distinct, in order of preference, at most [`HOSTS_MAX`].
+    pub hosts: Option<Vec<Known>>,
     /// The TLS reporting record, where it was asked for.
     pub tlsrpt: Option<tlsrpt::Seen>,
     /// A fault of ours ended the survey: nothing above is to be trusted.
@@ -81,6 +95,7 @@ impl From<Discovered> for Survey {
             record: discovered.record,
             policy: None,
             mx: discovered.mx,
+            hosts: None,
             tlsrpt: discovered.tlsrpt,
             panicked: false,
         }
@@ -99,6 +114,7 @@ impl Survey {
             record: record::Seen { answer: None, sibling: None, apex: None, parent: None },
             policy: None,
             mx: None,
+            hosts: None,
             tlsrpt: None,
             panicked: true,
         }
@@ -117,22 +133,107 @@ impl Survey {
             || self.record.elsewhere_failure().is_some()
             || self.policy.as_ref().is_some_and(|policy| policy.failure().is_some())
             || self.mx.as_ref().is_some_and(mx::Seen::failed)
+            || self.hosts.iter().flatten().any(|known| known.judged.may_pass)
             || self.tlsrpt.as_ref().is_some_and(tlsrpt::Seen::failed)
+    }
+}
+
+/// Whether mail hosts can be asked from here.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MailOutlook {
+    /// They are not to be asked.
+    NotAsked,
+    /// The user takes it for granted.
+    Granted,
+    /// One that is known to work was talked to.
+    Open,
+    /// None of those that are known to work lets us in, or somebody answers in their place.
+    Blocked(Failure),
+    /// None that is known to work could be found.
+    Unknown(Failure),
+}
+
+impl MailOutlook {
+    /// The stable lower-case word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NotAsked => "not_asked",
+            Self::Granted => "granted",
+            Self::Open => "open",
+            Self::Blocked(_) => "blocked",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+
+    /// Why no mail host is asked, where that is so: what a network in between does is never held against a host.
+    #[must_use]
+    pub fn blocks(&self) -> Option<Code> {
+        match self {
+            Self::Blocked(_) => Some(finding::sts::PORT_BLOCKED),
+            Self::Unknown(_) => Some(finding::sts::PORT_UNKNOWN),
+            Self::NotAsked | Self::Granted | Self::Open => None,
+        }
+    }
+
+    /// What a user should know before the scan begins, if there is something.
+    #[must_use]
+    pub fn notice(&self, port: u16) -> Option<String> {
+        let shown = |failure: &Failure| format!("{} {}", failure.code, failure.subject);
+        match self {
+            Self::NotAsked | Self::Granted | Self::Open => None,
+            Self::Blocked(failure) => Some(format!(
+                "port {port} of mail hosts cannot be reached from this network ({}): no mail host is asked, and none is judged",
+                shown(failure)
+            )),
+            Self::Unknown(failure) => Some(format!(
+                "whether port {port} of mail hosts can be reached from here is unknown ({}): no mail host is asked; \
+                 --smtp-canary names a domain to try",
+                shown(failure)
+            )),
+        }
     }
 }
 
 /// Who surveys: the doors to the Internet, and what to ask.
 pub struct Surveyor {
     resolver: Resolver,
+    /// The same, for what is surveyed: there a bogus answer is told from a broken resolver.
+    telling: Resolver,
     client: Client,
+    hosts: Arc<Hosts>,
     questions: Questions,
 }
 
 impl Surveyor {
-    /// A surveyor that asks `questions` through these doors.
-    #[must_use]
-    pub fn new(resolver: Resolver, client: Client, questions: Questions) -> Self {
-        Self { resolver, client, questions }
+    /// A surveyor that asks `questions` by this configuration. Where mail hosts are to be asked, it first finds out by the
+    /// mail hosts of the `canaries` whether they can be reached from here; `None` takes that for granted.
+    pub async fn open(
+        config: &NetConfig,
+        resolver: Resolver,
+        questions: Questions,
+        canaries: Option<&[HostName]>,
+    ) -> (Self, MailOutlook) {
+        let places = PerHost::new(config.per_host);
+        let mail = smtp::Client::new(config, places.clone());
+        let outlook = match canaries {
+            _ if questions.depth < Depth::Mail => MailOutlook::NotAsked,
+            None => MailOutlook::Granted,
+            Some(canaries) => match mail.outlook(&resolver, canaries).await {
+                smtp::Outlook::Open => MailOutlook::Open,
+                smtp::Outlook::Blocked(failure) => MailOutlook::Blocked(failure),
+                smtp::Outlook::Unknown(failure) => MailOutlook::Unknown(failure),
+            },
+        };
+        let hosts = Hosts::new(&resolver, mail, Arc::clone(&config.reach), outlook.blocks());
+        let surveyor = Self {
+            telling: resolver.telling(),
+            resolver,
+            client: Client::sharing(config, places),
+            hosts: Arc::new(hosts),
+            questions,
+        };
+        (surveyor, outlook)
     }
 
     /// The resolver, for what is asked outside a survey.
@@ -155,7 +256,7 @@ impl Surveyor {
     /// Whether what discovery saw is all that is wanted of the domain.
     #[must_use]
     pub fn is_settled(&self, discovered: &Discovered) -> bool {
-        discovered.is_settled() && !self.questions.deep
+        discovered.is_settled() && !self.questions.deep && !self.questions.all_hosts
     }
 
     /// Asks everything else.
@@ -174,20 +275,25 @@ impl Surveyor {
         survey.attempts = survey.attempts.saturating_add(1);
         survey.fresh = false;
         if survey.record.failed() {
-            survey.record = record::see(&self.resolver, domain).await;
+            survey.record = record::see(&self.telling, domain).await;
             survey.fresh = !survey.record.failed();
         }
         let before = survey.policy.take_if(|policy| policy.failure().is_some());
         if survey.mx.as_ref().is_some_and(mx::Seen::failed) {
-            survey.mx = None;
+            (survey.mx, survey.hosts) = (None, None);
+        }
+        if let Some(hosts) = survey.hosts.take() {
+            survey.hosts = Some(Hosts::again_all(&self.hosts, &hosts).await);
         }
         if survey.tlsrpt.as_ref().is_some_and(tlsrpt::Seen::failed) {
             survey.tlsrpt = None;
         }
         survey.elapsed += start.elapsed();
+        let asked = survey.hosts.is_some();
         if !survey.record.failed() {
             self.go_on(domain, survey).await;
         }
+        survey.fresh |= !asked && survey.hosts.is_some();
         // What failed again, and did not come as far as before, is no better evidence.
         if let (Some(before), Some(now)) = (before, &survey.policy)
             && now.failure().is_some()
@@ -204,10 +310,11 @@ impl Surveyor {
         let announced = survey.record.announced();
         let Questions { depth, deep, .. } = self.questions;
         let wanted = depth >= Depth::Policy && (announced || deep);
-        let Self { resolver, client, .. } = self;
-        let record = &mut survey.record;
-        let (policy, mx, tlsrpt) = (survey.policy.is_none(), survey.mx.is_none(), survey.tlsrpt.is_none());
-        let ((), policy, mx, tlsrpt) = tokio::join!(
+        let Self { telling: resolver, client, .. } = self;
+        let all_hosts = depth >= Depth::Mail && self.questions.all_hosts;
+        let (record, mx) = (&mut survey.record, &mut survey.mx);
+        let (policy, hosts, tlsrpt) = (survey.policy.is_none(), survey.hosts.is_none(), survey.tlsrpt.is_none());
+        let ((), policy, hosts, tlsrpt) = tokio::join!(
             async {
                 if announced && !record.seen_sibling() {
                     record.see_sibling(resolver, domain).await;
@@ -217,23 +324,47 @@ impl Surveyor {
                 }
             },
             async { if wanted && policy { Some(Box::new(policy::see(resolver, client, domain).await)) } else { None } },
-            async { if wanted && mx { Some(mx::see(resolver, domain).await) } else { None } },
+            async {
+                if (wanted || all_hosts) && mx.is_none() {
+                    *mx = Some(mx::see(resolver, domain).await);
+                }
+                let mx = mx.as_ref().filter(|_| hosts && depth >= Depth::Mail && (announced || all_hosts))?;
+                self.mail_hosts(mx, domain).await
+            },
             async { if wanted && tlsrpt { Some(tlsrpt::see(resolver, domain).await) } else { None } },
         );
         survey.policy = survey.policy.take().or(policy);
-        survey.mx = survey.mx.take().or(mx);
+        survey.hosts = survey.hosts.take().or(hosts);
         survey.tlsrpt = survey.tlsrpt.take().or(tlsrpt);
+        // A policy that nothing announces has mail hosts too.
+        let served = survey.policy.as_ref().is_some_and(|policy| policy.is_served());
+        if depth >= Depth::Mail && served && survey.hosts.is_none() {
+            survey.hosts = match &survey.mx {
+                Some(mx) => self.mail_hosts(mx, domain).await,
+                None => None,
+            };
+        }
         survey.elapsed += start.elapsed();
+    }
+
+    /// The mail hosts of a domain, each asked once in the whole scan; `None` where the MX look-up failed.
+    async fn mail_hosts(&self, mx: &mx::Seen, domain: &Domain) -> Option<Vec<Known>> {
+        if mx.failed() {
+            return None;
+        }
+        let mut names = mx.askable(domain);
+        names.truncate(HOSTS_MAX);
+        Some(Hosts::ask_all(&self.hosts, names).await)
     }
 
     /// What is asked of every domain and is still missing after a second attempt.
     async fn fill(&self, domain: &Domain, survey: &mut Survey) {
         let start = Instant::now();
         if self.questions.also.mx && survey.mx.is_none() {
-            survey.mx = Some(mx::see(&self.resolver, domain).await);
+            survey.mx = Some(mx::see(&self.telling, domain).await);
         }
         if self.questions.also.tlsrpt && survey.tlsrpt.is_none() {
-            survey.tlsrpt = Some(tlsrpt::see(&self.resolver, domain).await);
+            survey.tlsrpt = Some(tlsrpt::see(&self.telling, domain).await);
         }
         survey.elapsed += start.elapsed();
     }

@@ -8,7 +8,7 @@ use crate::column::{Cell, Column};
 use crate::finding::{self, Code, Finding, Reading};
 use crate::probe::policy::body_sha256;
 use crate::sts::policy::{self, Policy};
-use crate::survey::{Judged, Survey, judge};
+use crate::survey::{Judged, Known, Survey, judge};
 use crate::target::Target;
 use crate::text::hex;
 
@@ -19,6 +19,8 @@ pub struct Domains {
     pub target: Target,
     /// What was seen, and what it says.
     pub judged: Judged,
+    /// The mail hosts, with their evidence as long as it is not stored.
+    pub hosts: Vec<Known>,
 }
 
 /// A row of `findings`.
@@ -79,12 +81,13 @@ impl Domains {
     /// stands first among its findings.
     #[must_use]
     pub fn new(target: Target, survey: Survey) -> Self {
+        let hosts = survey.hosts.clone().unwrap_or_default();
         let mut judged = judge(survey, &target.domain);
         if target.mapped {
             let original = target.original.as_deref().unwrap_or_default();
             judged.findings.insert(0, Finding::new(finding::list::MAPPED).with("original", original));
         }
-        Self { target, judged }
+        Self { target, judged, hosts }
     }
 
     /// The columns that are no probe's.

@@ -4,6 +4,8 @@ mod cases;
 mod encrypted;
 pub(crate) mod hostile;
 mod resolvers;
+mod security;
+mod tlsa;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -238,7 +240,7 @@ async fn a_failure_carries_its_context() {
 }
 
 #[tokio::test]
-async fn mail_hosts_addresses_and_security_are_read() {
+async fn mail_hosts_and_addresses_are_read() {
     let udp: hostile::Udp = |ask| {
         let records: &[(u16, Vec<u8>)] = match ask.qtype {
             15 => &[
@@ -252,10 +254,7 @@ async fn mail_hosts_addresses_and_security_are_read() {
             _ => &[],
         };
         let records: Vec<_> = records.iter().map(|(rtype, rdata)| record(&ask.name, *rtype, IN, 60, rdata)).collect();
-        let mut bytes = ask.answer(0, &records);
-        // AD
-        bytes[3] |= 0x20;
-        vec![Packet::Reply(bytes)]
+        vec![Packet::Reply(hostile::secure(ask.answer(0, &records)))]
     };
     let server = Hostile::start(script("mail", udp), false).await;
     let resolver = resolver(vec![Upstream::Udp(server.address)]);
@@ -263,10 +262,9 @@ async fn mail_hosts_addresses_and_security_are_read() {
     let Lookup::Found(set) = &mx.lookup else { panic!("{mx:?}") };
     let wanted = [(0, "."), (10, "a.example"), (10, "z.example"), (20, "b.example")];
     assert_eq!(set.records, wanted.map(|(preference, host)| Mx { preference, host: host.to_owned() }));
-    assert_eq!(mx.security, Security::Secure);
     let addresses = resolver.addresses(&host("mail")).await;
+    assert_eq!([mx.security, addresses.security()], [Security::Secure; 2]);
     assert_eq!(addresses.all().iter().map(ToString::to_string).collect::<Vec<_>>(), ["192.0.2.1", "2001:db8::1"]);
-    assert_eq!(resolver.txt(&host("honest")).await.security, Security::Insecure);
     server.stop().await;
 }
 

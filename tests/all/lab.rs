@@ -1,4 +1,6 @@
-//! The lab: its worlds and their ground truth, its resolver and its web servers.
+//! The lab: its worlds and their ground truth, its resolver, its web servers and its mail servers.
+
+mod mail;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -28,22 +30,33 @@ const OUT_OF_REACH: &[(&str, &str)] = &[
     ("list.mapped", "a matter of the list's line; the lab's names are canonical"),
     ("tlsrpt.none", "no record is no finding of its own: sts.tlsrpt_missing says so where it matters"),
     ("survey.panic", "a fault of ours"),
+    ("delivery.not_asked", "what --depth policy says; the lab is scanned at full depth"),
+    ("delivery.port_blocked", "the port of the mail servers is open to the whole scan, or to none of it"),
     ("survey.not_asked", "what --depth record says of a domain that announces; the lab is scanned at full depth"),
 ];
 
 #[test]
 fn every_truth_is_whole() {
-    let outcomes = ["not_announced", "unusable", "none", "testing", "testing_failing", "enforce_refused", "unknown"];
+    let outcomes = [
+        "not_announced",
+        "unusable",
+        "none",
+        "testing",
+        "testing_failing",
+        "enforce_deliverable",
+        "enforce_refused",
+        "unknown",
+    ];
     let mut names = BTreeSet::new();
     for world in lab::worlds().unwrap() {
         let name = &world.name;
         assert!(names.insert(name.clone()), "{name} stands twice");
         for truth in std::iter::once(&world.truth).chain(&world.deep) {
             assert!(outcomes.contains(&truth.outcome.as_str()), "{name}: {}", truth.outcome);
-            for code in &truth.codes {
+            for code in truth.codes.iter().chain(&truth.host_codes) {
                 assert!(matches!(kind(name, code), Kind::Finding(_)), "{name}: {code} is no finding");
             }
-            for code in &truth.failures {
+            for code in truth.failures.iter().chain(&truth.host_failures) {
                 assert_eq!(kind(name, code), Kind::Failure, "{name}: {code}");
             }
             sound(name, truth);
@@ -58,10 +71,12 @@ fn kind(world: &str, code: &str) -> Kind {
 /// What holds between the parts of every truth.
 fn sound(name: &str, truth: &Truth) {
     let code = truth.outcome_code.as_deref();
-    let usable = matches!(truth.outcome.as_str(), "none" | "testing" | "testing_failing" | "enforce_refused");
+    let usable = !matches!(truth.outcome.as_str(), "not_announced" | "unusable" | "unknown");
+    let mode = truth.mode.as_deref();
     if let Some(code) = code {
         kind(name, code);
     }
+    let listed = |code: &str| truth.codes.contains(code) || truth.host_codes.contains(code);
     match truth.outcome.as_str() {
         "unusable" => {
             let code = code.unwrap();
@@ -76,12 +91,38 @@ fn sound(name: &str, truth: &Truth) {
             let seen = truth.codes.contains("sts.policy_without_record");
             assert!(!truth.announced && truth.mode.is_some() == seen, "{name}");
         }
-        "unknown" if code != Some("delivery.not_asked") => assert!(truth.failures.contains(code.unwrap()), "{name}"),
-        "unknown" => assert_eq!(truth.mode.as_deref(), Some("enforce"), "{name}"),
-        "none" => assert_eq!((code, truth.mode.as_deref()), (None, Some("none")), "{name}"),
-        "enforce_refused" => assert_eq!(truth.mode.as_deref(), Some("enforce"), "{name}"),
-        _ => assert_eq!(truth.mode.as_deref(), Some("testing"), "{name}"),
+        "unknown" if code == Some("delivery.hosts_beyond") => assert_eq!(mode, Some("enforce"), "{name}"),
+        "unknown" => {
+            let code = code.unwrap();
+            assert!(truth.failures.contains(code) || truth.host_failures.contains(code), "{name}: {code}");
+            assert!(mode.is_none_or(|mode| mode == "enforce"), "{name}");
+        }
+        "none" => assert_eq!((code, mode), (None, Some("none")), "{name}"),
+        "enforce_deliverable" => assert_eq!((code, mode), (None, Some("enforce")), "{name}"),
+        "enforce_refused" => {
+            assert_eq!(mode, Some("enforce"), "{name}");
+            assert!(listed(code.unwrap()), "{name}: nobody found what decided");
+        }
+        "testing_failing" => {
+            assert_eq!(mode, Some("testing"), "{name}");
+            assert!(listed(code.unwrap()), "{name}: nobody found what decided");
+        }
+        "testing" => assert_eq!(mode, Some("testing"), "{name}"),
+        other => panic!("{name}: {other}"),
     }
+    let takes_no_mail = matches!(code, Some("mx.none" | "mx.null"));
+    let verdicts: &[Option<&str>] = match (truth.outcome.as_str(), mode) {
+        ("enforce_deliverable", _) => &[Some("deliver"), Some("report")],
+        ("enforce_refused", _) => &[Some("refuse")],
+        ("testing_failing", _) => &[Some("report")],
+        ("testing", _) if takes_no_mail => &[None],
+        ("testing", _) if code.is_none() => &[Some("deliver")],
+        ("testing", _) | ("unknown", Some(_)) => &[Some("unknown")],
+        _ => &[None],
+    };
+    assert!(verdicts.contains(&truth.verdict.as_deref()), "{name}: {:?}", truth.verdict);
+    // Mail hosts are asked where something is announced.
+    assert!(truth.announced || truth.host_codes.is_empty() && truth.host_failures.is_empty(), "{name}");
     assert!(!usable || truth.announced, "{name}: {} without an announcement", truth.outcome);
 }
 
@@ -90,7 +131,9 @@ fn every_code_within_reach_has_a_world() {
     let mut covered = BTreeSet::new();
     for world in lab::worlds().unwrap() {
         for truth in [Some(world.truth), world.deep].into_iter().flatten() {
-            covered.extend(truth.codes.into_iter().chain(truth.failures).chain(truth.outcome_code));
+            let Truth { codes, failures, host_codes, host_failures, outcome_code, .. } = truth;
+            covered
+                .extend(codes.into_iter().chain(failures).chain(host_codes).chain(host_failures).chain(outcome_code));
         }
     }
     let mut missing = Vec::new();
@@ -108,7 +151,7 @@ fn every_code_within_reach_has_a_world() {
 #[test]
 fn there_are_kinds_enough() {
     let kinds = lab::worlds().unwrap().iter().filter(|world| !world.name.starts_with("corpus-")).count();
-    assert!(kinds >= 180, "{kinds} kinds");
+    assert!(kinds >= 400, "{kinds} kinds");
     assert_eq!(lab::worlds().unwrap().len() - kinds, 152, "policies of the corpus");
 }
 
@@ -159,6 +202,17 @@ fn a_bad_file_is_refused_with_its_line() {
         ("world a\nhttps h\n cert nonsense\n", 3),
         ("world a\nhttps h\n tls alert 999\n", 3),
         ("world a\nhttps h\n | body\n", 3),
+        ("world a\nsmtp h\n cert nonsense\n", 3),
+        ("world a\nsmtp h\n tls nonsense\n", 3),
+        ("world a\nsmtp h\n fault smtp nonsense\n", 3),
+        ("world a\nsmtp h\n fault http silence\n", 3),
+        ("world a\nsmtp h h\n", 2),
+        ("world a\ndns\n $D 300 A $A nonsense\n", 3),
+        ("world a\ndns\n $D 300 TLSA 3 1 1\n", 3),
+        ("world a\ndns\n $D 300 TLSA 3 1 1 0g\n", 3),
+        ("world a\ndns\n $D 300 TLSA 3 1 1 000\n", 3),
+        ("world a\ndns\n insecure\n", 3),
+        ("world a\nfault dns $D MX bogus 65536\n", 2),
         ("world a\ntruth\n outcomes none\n", 3),
     ] {
         let error = world::parse(text, "bad.world").unwrap_err();
@@ -213,14 +267,14 @@ fn the_lab_knows_nothing_of_the_rules() {
 
 async fn specimens() -> Lab {
     let population = Population::new(lab::worlds().unwrap(), 0, 1);
-    Lab::start(population, LabOptions { log: None, keep_lines: true }).await.unwrap()
+    Lab::start(population, LabOptions { keep_lines: true, ..LabOptions::default() }).await.unwrap()
 }
 
 /// A question as bytes: RD, one name, one type, and an OPT record of 1,232 bytes.
 fn question(id: u16, name: &str, rtype: u16) -> Vec<u8> {
     let mut bytes = id.to_be_bytes().to_vec();
     bytes.extend_from_slice(&[1, 0, 0, 1, 0, 0, 0, 0, 0, 1]);
-    for label in name.split('.') {
+    for label in name.split('.').filter(|label| !label.is_empty()) {
         bytes.push(u8::try_from(label.len()).unwrap());
         bytes.extend_from_slice(label.as_bytes());
     }
@@ -447,7 +501,7 @@ async fn the_log_is_written_where_it_was_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("requests.log");
     let population = Population::new(lab::worlds().unwrap(), 0, 1);
-    let lab = Lab::start(population, LabOptions { log: Some(log.clone()), keep_lines: false }).await.unwrap();
+    let lab = Lab::start(population, LabOptions { log: Some(log.clone()), ..LabOptions::default() }).await.unwrap();
     let (roots, community) = lab.write_roots(folder.path()).unwrap();
     assert!(std::fs::read_to_string(roots).unwrap().contains("BEGIN CERTIFICATE"));
     assert_eq!(std::fs::read_to_string(community).unwrap().matches("BEGIN CERTIFICATE").count(), 2);

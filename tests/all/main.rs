@@ -4,9 +4,11 @@
 mod addresses;
 mod check;
 mod command;
+mod dane;
 mod dataset;
 mod demo;
 mod dns;
+mod export;
 mod fetch;
 mod lab;
 mod lint;
@@ -16,4 +18,5 @@ mod policies;
 mod queries;
 mod scale;
 mod servers;
+mod shared_hosts;
 mod smtp;

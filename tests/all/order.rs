@@ -25,6 +25,7 @@ const ORDER: &[&str] = &[
     "sts::sender",
     "sts",
     "tlsrpt",
+    "tlsrpt::report",
     "lint",
     "net::pace",
     "net::reach",

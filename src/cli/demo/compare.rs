@@ -50,7 +50,8 @@ impl Comparison {
 
     fn row(&mut self, domain: &str, truth: &Truth, row: &Row) {
         self.count(&truth.outcome, &row.outcome);
-        self.codes.extend(row.finding_codes.iter().chain(&row.failure_codes).cloned());
+        let codes = [&row.finding_codes, &row.failure_codes, &row.delivery_codes, &row.delivery_failures];
+        self.codes.extend(codes.into_iter().flatten().cloned());
         let mut differ = |what: &str, expected: String, seen: String| {
             if expected != seen {
                 self.differences.push(format!("{domain}: {what}: the truth is {expected}, the scan says {seen}"));
@@ -63,6 +64,9 @@ impl Comparison {
         differ("mode", text(truth.mode.as_ref()), text(row.mode.as_ref()));
         differ("findings", list(&truth.codes), list(&row.finding_codes));
         differ("failures", list(&truth.failures), list(&row.failure_codes));
+        differ("verdict", text(truth.verdict.as_ref()), text(row.delivery_verdict.as_ref()));
+        differ("findings at the mail hosts", list(&truth.host_codes), list(&row.delivery_codes));
+        differ("failures at the mail hosts", list(&truth.host_failures), list(&row.delivery_failures));
     }
 
     /// Whether every row is as the truth says, to the last code.
@@ -101,7 +105,7 @@ impl Comparison {
         let verdict = if self.is_diagonal() { "all on the diagonal" } else { "NOT on the diagonal" };
         let _ = writeln!(
             page,
-            "  {} domains compared: outcome, codes ({} distinct), mode: {verdict}, {} differences",
+            "  {} domains compared: outcome, verdict, codes ({} distinct), mode: {verdict}, {} differences",
             self.domains,
             self.codes.len(),
             self.differences.len()
@@ -146,6 +150,9 @@ mod tests {
             vec![right("a.test"), Row { failure_codes: ["x".into()].into(), ..right("b.test") }],
             vec![right("a.test"), Row { mode: Some("enforce".into()), ..right("b.test") }],
             vec![right("a.test"), Row { announced: Some(true), ..right("b.test") }],
+            vec![right("a.test"), Row { delivery_verdict: Some("deliver".into()), ..right("b.test") }],
+            vec![right("a.test"), Row { delivery_codes: ["x".into()].into(), ..right("b.test") }],
+            vec![right("a.test"), Row { delivery_failures: ["x".into()].into(), ..right("b.test") }],
         ];
         for (number, rows) in wrong.iter().enumerate() {
             assert!(!Comparison::new(&truths, rows).is_diagonal(), "case {number}");

@@ -21,10 +21,23 @@ pub(super) struct Row {
     pub(super) mode: Option<String>,
     pub(super) finding_codes: BTreeSet<String>,
     pub(super) failure_codes: BTreeSet<String>,
+    pub(super) delivery_verdict: Option<String>,
+    pub(super) delivery_codes: BTreeSet<String>,
+    pub(super) delivery_failures: BTreeSet<String>,
 }
 
-const COLUMNS: [&str; 7] =
-    ["domain", "outcome", "outcome_code", "announced", "policy_mode", "finding_codes", "failure_codes"];
+const COLUMNS: [&str; 10] = [
+    "domain",
+    "outcome",
+    "outcome_code",
+    "announced",
+    "policy_mode",
+    "finding_codes",
+    "failure_codes",
+    "delivery_verdict",
+    "delivery_codes",
+    "delivery_failures",
+];
 
 /// All rows of `domains` of one scan.
 pub(super) fn read(dataset: &Path, scan_id: &str) -> Result<Vec<Row>, Error> {
@@ -55,6 +68,9 @@ fn part(path: &Path, rows: &mut Vec<Row>) -> Result<(), Error> {
                 mode: text(&batch, "policy_mode", index),
                 finding_codes: texts(&batch, "finding_codes", index),
                 failure_codes: texts(&batch, "failure_codes", index),
+                delivery_verdict: text(&batch, "delivery_verdict", index),
+                delivery_codes: texts(&batch, "delivery_codes", index),
+                delivery_failures: texts(&batch, "delivery_failures", index),
             });
         }
     }

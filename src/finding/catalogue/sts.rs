@@ -12,6 +12,8 @@ codes! { Sts:
     ENFORCE_WITHOUT_MAIL = "sts.policy_without_mail", NOTE, "RFC 8461 5", None, "the domain has a policy and no host that takes mail", "";
     DELIVERY_NOT_ASKED = "delivery.not_asked", VERDICT, "RFC 8461 5", None, "the mail hosts were not asked, so whether mail is delivered is unknown", "";
     PORT_BLOCKED = "delivery.port_blocked", VERDICT, "stscan", None, "mail hosts cannot be reached from this network, so none was asked", "";
+    PORT_UNKNOWN = "delivery.port_unknown", VERDICT, "stscan", None, "whether mail hosts can be reached from this network could not be found out, so none was asked", "";
+    NO_ROUTE = "delivery.no_route", VERDICT, "stscan", None, "this machine has no way to addresses of that version of IP, so nobody was asked there", "";
     HOSTS_BEYOND = "delivery.hosts_beyond", VERDICT, "stscan", None, "the domain has more mail hosts, or the host more addresses, than are asked", "";
     NOT_ASKED = "survey.not_asked", VERDICT, "stscan", None, "it was not asked for", "";
     PANIC = "survey.panic", FAILURE, "stscan", None, "a fault of ours ended the survey of this domain", "report it to us";

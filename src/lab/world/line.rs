@@ -1,7 +1,8 @@
 //! One line of a world file: its words, and records in the syntax of zone files (RFC 1035 5.1).
 
 use super::escape::unescape;
-use super::{Data, rtype};
+use super::{Address, Association, Data, Tlsa, rtype};
+use crate::lab::fault::SmtpFault;
 
 /// The words of a line, one after the other; what is left is the rest.
 pub(super) struct Words<'a>(pub(super) &'a str);
@@ -27,6 +28,7 @@ pub(super) fn record_type(word: &str) -> Result<u16, String> {
         "CNAME" => rtype::CNAME,
         "MX" => rtype::MX,
         "TXT" => rtype::TXT,
+        "TLSA" => rtype::TLSA,
         _ => return Err(format!("unknown record type {word}")),
     })
 }
@@ -36,16 +38,53 @@ pub(super) fn data(word: &str, text: &str) -> Result<Data, String> {
     let name =
         |text: &str| text.strip_suffix('.').map(str::to_owned).ok_or_else(|| format!("{text} must end with a dot"));
     Ok(match record_type(word)? {
-        rtype::A if text == "$A" => Data::A(None),
-        rtype::A => Data::A(Some(text.parse().map_err(|_| format!("{text} is no IPv4 address"))?)),
+        rtype::A => Data::A(address(text)?),
         rtype::AAAA => Data::Aaaa(text.parse().map_err(|_| format!("{text} is no IPv6 address"))?),
         rtype::CNAME => Data::Cname(name(text)?),
         rtype::MX => {
             let (preference, host) = text.split_once(' ').ok_or("an MX record has a preference and a host")?;
             Data::Mx(number(preference)?, name(host)?)
         }
+        rtype::TLSA => tlsa(text)?,
         _ => Data::Txt(strings(text)?),
     })
+}
+
+/// `$A`, `$A next`, `$A` and a fault of mail servers, or an IPv4 address.
+fn address(text: &str) -> Result<Address, String> {
+    let Some(kind) = text.strip_prefix("$A") else {
+        return text.parse().map(Address::Fixed).map_err(|_| format!("{text} is no IPv4 address"));
+    };
+    match kind.trim_start() {
+        "" => Ok(Address::Own),
+        "next" => Ok(Address::Next),
+        fault => SmtpFault::read(fault).map(Address::Faulty).ok_or_else(|| format!("unknown SMTP fault {fault}")),
+    }
+}
+
+/// `USAGE SELECTOR MATCHING right|root|stale|HEX`, or quoted bytes that are the whole of the data.
+fn tlsa(text: &str) -> Result<Data, String> {
+    if text.starts_with('"') {
+        return Ok(Data::Raw(rtype::TLSA, unescape(quoted(text)?)?));
+    }
+    let mut words = Words(text);
+    let (usage, selector, matching) = (number(words.next()?)?, number(words.next()?)?, number(words.next()?)?);
+    let association = match words.0 {
+        "right" => Association::Right,
+        "root" => Association::Root,
+        "stale" => Association::Stale,
+        digits => Association::Fixed(hexadecimal(digits)?),
+    };
+    Ok(Data::Tlsa(Tlsa { usage, selector, matching, association }))
+}
+
+fn hexadecimal(digits: &str) -> Result<Vec<u8>, String> {
+    let bad = || format!("{digits:?} is neither right, root, stale nor hexadecimal");
+    if digits.is_empty() || !digits.is_ascii() {
+        return Err(bad());
+    }
+    let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap_or(""));
+    pairs.map(|pair| u8::from_str_radix(pair, 16).ok().filter(|_| pair.len() == 2).ok_or_else(bad)).collect()
 }
 
 /// The quoted character-strings of a TXT record.

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::escape::unescape;
 use super::line::{Words, data, number, quoted, record_type};
-use super::{FaultyQuestion, Host, Record, Truth, World};
+use super::{FaultyQuestion, Host, MailHost, Record, Truth, World};
 use crate::error::Error;
-use crate::lab::fault::{CertKind, DnsFault, HttpFault, TlsFault};
+use crate::lab::fault::{CertKind, DnsFault, HttpFault, SmtpFault, TlsFault};
 
 /// The most records that one line may stand for: enough for an MX set beyond any bound.
 const REPEAT_MAX: usize = 2_000;
@@ -39,6 +39,8 @@ enum Section {
     Dns,
     /// The host of this index; the body is being read, or not.
     Https(usize, Option<Body>),
+    /// The mail host of this index.
+    Smtp(usize),
     /// The truth, of a deep scan or not.
     Truth(bool),
 }
@@ -87,12 +89,14 @@ impl Parser<'_> {
         match (draft.section, word) {
             (_, "dns") if rest.is_empty() => draft.section = Section::Dns,
             (_, "https") => draft.host(rest)?,
+            (_, "smtp") => draft.mail_host(rest)?,
             (_, "truth") => draft.begin_truth(rest)?,
             (_, "fault") if rest.starts_with("dns ") => draft.dns_fault(&rest[4..])?,
             (Section::Head, _) => draft.head(word, rest)?,
             (Section::Dns, _) => draft.record(line)?,
             (Section::Https(index, _), _) => draft.https(index, word, rest)?,
-            (Section::Truth(deep), _) => draft.truth(deep, word, rest)?,
+            (Section::Smtp(index), _) => draft.smtp(index, word, rest)?,
+            (Section::Truth(deep), _) => draft.truth(deep).line(word, rest)?,
         }
         Ok(())
     }
@@ -115,9 +119,11 @@ impl Parser<'_> {
             weight: 0,
             domain: None,
             secure: false,
+            exceptions: Vec::new(),
             records: Vec::new(),
             faults: Vec::new(),
             hosts: Vec::new(),
+            mail: Vec::new(),
             truth: Truth::default(),
             deep: None,
         };
@@ -129,13 +135,16 @@ impl Parser<'_> {
     fn like(&mut self, name: &str) -> Result<(), String> {
         let model = self.known(name).ok_or_else(|| format!("no earlier world is named {name}"))?.clone();
         let draft = self.draft()?;
-        if !draft.world.records.is_empty() || !draft.world.hosts.is_empty() {
-            return Err("like stands before dns and https".to_owned());
+        let World { records, hosts, mail, .. } = &draft.world;
+        if !records.is_empty() || !hosts.is_empty() || !mail.is_empty() {
+            return Err("like stands before dns, https and smtp".to_owned());
         }
         draft.world.secure = model.secure;
+        draft.world.exceptions = model.exceptions;
         draft.world.records = model.records.into_iter().map(|r| Record { inherited: true, ..r }).collect();
         draft.world.faults = model.faults;
         draft.world.hosts = model.hosts;
+        draft.world.mail = model.mail;
         Ok(())
     }
 
@@ -174,12 +183,13 @@ impl Draft {
         Ok(())
     }
 
-    /// `OWNER TTL TYPE DATA`, `repeat N OWNER …`, `without OWNER TYPE`, `secure`.
+    /// `OWNER TTL TYPE DATA`, `repeat N OWNER …`, `without OWNER TYPE`, `secure [NAME]`, `insecure NAME`.
     fn record(&mut self, line: &str) -> Result<(), String> {
         let mut words = Words(line);
         let first = words.next()?;
         match first {
-            "secure" => self.world.secure = true,
+            "secure" if words.0.is_empty() => self.world.secure = true,
+            "secure" | "insecure" => self.world.exceptions.push((words.next()?.to_owned(), first == "secure")),
             "without" => {
                 let (owner, rtype) = (words.next()?, record_type(words.next()?)?);
                 let before = self.world.records.len();
@@ -282,6 +292,34 @@ impl Draft {
         Ok(())
     }
 
+    /// Begins a mail host, or goes on with it where it stands already.
+    fn mail_host(&mut self, name: &str) -> Result<(), String> {
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            return Err(format!("{name:?} is no host name"));
+        }
+        let index = self.world.mail.iter().position(|host| host.name == name).unwrap_or_else(|| {
+            self.world.mail.push(MailHost { name: name.to_owned(), cert: CertKind::Valid, fault: None });
+            self.world.mail.len() - 1
+        });
+        self.section = Section::Smtp(index);
+        Ok(())
+    }
+
+    fn smtp(&mut self, index: usize, word: &str, rest: &str) -> Result<(), String> {
+        let host = &mut self.world.mail[index];
+        let fault = match word {
+            "cert" => {
+                host.cert = CertKind::read(rest).ok_or_else(|| format!("unknown kind of certificate {rest}"))?;
+                return Ok(());
+            }
+            "tls" => SmtpFault::tls(rest),
+            "fault" => SmtpFault::read(rest.strip_prefix("smtp ").ok_or("fault dns or fault smtp")?),
+            _ => return Err(format!("unknown word {word}")),
+        };
+        host.fault = Some(fault.ok_or_else(|| format!("unknown SMTP fault {rest}"))?);
+        Ok(())
+    }
+
     fn body_line(&mut self, text: &str) -> Result<(), String> {
         let Section::Https(index, Some(body)) = self.section else {
             return Err("a line of a body outside a body".to_owned());
@@ -310,27 +348,10 @@ impl Draft {
         Ok(())
     }
 
-    fn truth(&mut self, deep: bool, word: &str, rest: &str) -> Result<(), String> {
-        let truth = match (deep, &mut self.world.deep) {
+    fn truth(&mut self, deep: bool) -> &mut Truth {
+        match (deep, &mut self.world.deep) {
             (true, Some(truth)) => truth,
             _ => &mut self.world.truth,
-        };
-        let words = || rest.split_whitespace().map(str::to_owned);
-        match word {
-            "announced" => {
-                truth.announced = rest.parse().map_err(|_| format!("announced is true or false, not {rest}"))?
-            }
-            "outcome" => {
-                let (outcome, code) =
-                    rest.split_once(' ').map_or((rest, None), |(outcome, code)| (outcome, Some(code)));
-                outcome.clone_into(&mut truth.outcome);
-                truth.outcome_code = code.map(str::to_owned);
-            }
-            "codes" => truth.codes.extend(words()),
-            "failures" => truth.failures.extend(words()),
-            "mode" => truth.mode = Some(rest.to_owned()),
-            _ => return Err(format!("unknown word {word}")),
         }
-        Ok(())
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hickory_proto::op::Message;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::message::{self, Decoded};
 use super::question::Question;
@@ -15,7 +16,7 @@ use super::trouble::Trouble;
 use super::udp::Readers;
 use crate::error::Error;
 use crate::failure::Failure;
-use crate::finding::dns;
+use crate::finding::{dane, dns};
 use crate::net::NetConfig;
 use crate::net::pace::Rate;
 
@@ -26,6 +27,22 @@ const EIGHTHS: [u32; 2] = [1, 3];
 const REPEATS: u32 = 2;
 /// FORMERR, NOTIMP and BADVERS: what a server that knows no EDNS may say to it (RFC 6891 7).
 const NO_EDNS: [u16; 3] = [1, 4, 16];
+
+/// SERVFAIL (RFC 1035 4.1.1): what a resolver says that validates and finds the answer bogus (RFC 4035 5.5), and what every
+/// resolver says that got none.
+const SERVFAIL: u16 = 2;
+/// Extended errors that say that the answer fails validation (RFC 8914 4.7 to 4.13): bogus, signature expired, not yet
+/// valid, DNSKEY missing, RRSIGs missing, no zone key, NSEC missing; and 25, a signature that expired before it was valid.
+///
+/// Not 5, "indeterminate": there the resolver could not get what it needed to tell (RFC 4035 4.3). Not 1, 2 and 27:
+/// algorithms and iterations that a resolver does not support make a zone insecure, not bogus.
+const EDE_BOGUS: [u16; 8] = [6, 7, 8, 9, 10, 11, 12, 25];
+/// Extended errors that say that the servers of a zone could not be reached (RFC 8914 4.23, 4.24). Beside one of them, what
+/// is missing was perhaps only not got.
+const EDE_NETWORK: [u16; 2] = [22, 23];
+/// How long the preflight waits for the other resolvers once one has answered, to learn whether they validate: about what a
+/// resolver with an empty cache takes to validate the root.
+const LEARN: Duration = Duration::from_millis(500);
 
 /// The resolvers, and how fast they may be asked.
 pub(super) struct Servers {
@@ -48,11 +65,20 @@ impl Servers {
     }
 
     /// Asks until there is an answer of RCODE 0 or 3, or no more to try.
-    /// The answer comes with the name of the resolver that gave it.
-    pub(super) async fn ask(&self, question: &Question, trace: &mut Trace) -> Result<(Message, &str), Failure> {
+    /// The answer comes with the resolver that gave it.
+    ///
+    /// What the resolvers fail to answer is bogus where they say so, and, if this is to be `told`, where one of them has an
+    /// answer once it does not validate.
+    pub(super) async fn ask(
+        &self,
+        question: &Question,
+        told: bool,
+        trace: &mut Trace,
+    ) -> Result<(Message, &Server), Failure> {
         let time = trace.left;
         let mut worst = None;
         let mut edns = true;
+        let (mut failed, mut bogus) = (None, None);
         let (mut tries, mut repeats, mut down) = (0, 0, 0);
         let mut at = self.first();
         while tries < TRIES && repeats < REPEATS && down < self.servers.len() && !trace.left.is_zero() {
@@ -64,10 +90,17 @@ impl Servers {
             };
             let outcome = server.ask(question, edns, wait, self.rate.as_ref(), trace).await;
             let trouble = match outcome.and_then(|decoded| accept(decoded, trace)) {
-                Ok(message) => return Ok((message, server.name())),
+                Ok(message) => return Ok((message, server)),
                 Err(trouble) => trouble,
             };
-            worst = worse(worst, trouble.clone().failure().with("upstream", server.name()));
+            let failure = trouble.clone().failure().with("upstream", server.name());
+            if let Trouble::Rcode { rcode: SERVFAIL, ede, .. } = &trouble {
+                if is_bogus(ede) {
+                    bogus = Some(failure.clone());
+                }
+                failed = Some(server);
+            }
+            worst = worse(worst, failure);
             tries += 1;
             match trouble {
                 // RFC 6891 7: ask the same server again without EDNS.
@@ -88,10 +121,37 @@ impl Servers {
             }
             at = (at + 1) % self.servers.len();
         }
-        Err(worst.unwrap_or_else(|| Trouble::Timeout.failure()).with("attempts", trace.sent))
+        if let Some(failure) = bogus {
+            return Err(called_bogus(failure, "ede").with("attempts", trace.sent));
+        }
+        let failure = worst.unwrap_or_else(|| Trouble::Timeout.failure());
+        let failure = match failed {
+            Some(server)
+                if told
+                    && failure.code == dns::RCODE_2
+                    && self.answers_unchecked(server, question, edns, trace).await =>
+            {
+                called_bogus(failure, "cd")
+            }
+            _ => failure,
+        };
+        Err(failure.with("attempts", trace.sent))
     }
 
-    /// Finds out whether any resolver answers at all, all of them side by side.
+    /// Whether a resolver that failed to answer has an answer once it does not validate (RFC 4035 3.2.2). One try.
+    ///
+    /// That tells bogus from broken whoever the resolver is: what cannot be got cannot be got without validation either.
+    /// A liar gains nothing by it, for a failure it could have feigned anyway.
+    async fn answers_unchecked(&self, server: &Server, question: &Question, edns: bool, trace: &mut Trace) -> bool {
+        if trace.left.is_zero() {
+            return false;
+        }
+        let wait = trace.left;
+        let outcome = server.ask(&question.without_checking(), edns, wait, self.rate.as_ref(), trace).await;
+        outcome.is_ok_and(|decoded| matches!(u16::from(decoded.message.response_code), 0 | 3))
+    }
+
+    /// Finds out whether any resolver answers at all, all of them side by side, and which of them validate.
     pub(super) async fn preflight(self: &Arc<Self>, question: &Question, time: Duration) -> Result<(), Failure> {
         let mut asking = JoinSet::new();
         for at in 0..self.servers.len() {
@@ -103,18 +163,26 @@ impl Servers {
             });
         }
         let mut worst = None;
-        while let Some(outcome) = asking.join_next().await {
+        // Set by the first answer.
+        let mut until: Option<Instant> = None;
+        loop {
+            let outcome = match until {
+                Some(until) => tokio::time::timeout_at(until, asking.join_next()).await.unwrap_or(None),
+                None => asking.join_next().await,
+            };
             match outcome {
-                Ok(Ok(())) => {
-                    asking.shutdown().await;
-                    return Ok(());
-                }
-                Ok(Err(failure)) => worst = worse(worst, failure),
+                Some(Ok(Ok(()))) => until = until.or_else(|| Some(Instant::now() + LEARN)),
+                Some(Ok(Err(failure))) => worst = worse(worst, failure),
                 // A panic of ours: the other resolvers may still answer.
-                Err(_) => {}
+                Some(Err(_)) => {}
+                None => break,
             }
         }
-        Err(worst.unwrap_or_else(|| Trouble::Timeout.failure()))
+        asking.shutdown().await;
+        match until {
+            Some(_) => Ok(()),
+            None => Err(worst.unwrap_or_else(|| Trouble::Timeout.failure())),
+        }
     }
 
     /// Closes every socket and awaits every task.
@@ -135,6 +203,16 @@ impl Servers {
 fn share(time: Duration, tries: u32) -> Duration {
     let eighths = usize::try_from(tries).ok().and_then(|tries| EIGHTHS.get(tries));
     eighths.map_or(time, |eighths| time * *eighths / 8)
+}
+
+/// A SERVFAIL that is known to be a failure of validation, and how: by its extended errors, or by the answer to CD.
+fn called_bogus(failure: Failure, told_by: &'static str) -> Failure {
+    Failure { code: dane::BOGUS, ..failure }.with("told_by", told_by)
+}
+
+/// Whether the extended errors of a SERVFAIL say that the answer fails validation.
+fn is_bogus(ede: &[u16]) -> bool {
+    ede.iter().any(|code| EDE_BOGUS.contains(code)) && !ede.iter().any(|code| EDE_NETWORK.contains(code))
 }
 
 /// Takes an answer of RCODE 0 or 3; of any other, the trouble that it is.
@@ -170,6 +248,16 @@ mod tests {
     fn the_tries_wait_longer_and_longer_within_the_time() {
         let time = Duration::from_secs(8);
         assert_eq!([0, 1, 2].map(|tries| share(time, tries).as_secs()), [1, 3, 8]);
+    }
+
+    #[test]
+    fn what_fails_validation_is_told_from_what_was_not_got() {
+        for bogus in [&[6][..], &[7], &[8], &[9], &[10], &[11], &[12], &[25], &[3, 6], &[9, 0]] {
+            assert!(is_bogus(bogus), "{bogus:?}");
+        }
+        for broken in [&[][..], &[0], &[1], &[2], &[3], &[5], &[13], &[22], &[23], &[27], &[9, 22], &[23, 6]] {
+            assert!(!is_bogus(broken), "{broken:?}");
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub struct Answer<T> {
     pub lookup: Lookup<T>,
     /// The targets of the CNAMEs followed, in order, in lower-case presentation form without the final dot.
     pub aliases: Vec<String>,
-    /// What the resolver says of DNSSEC.
+    /// What the resolver says of DNSSEC, of the records and of every alias on the way to them.
     pub security: Security,
     /// Extended DNS errors (RFC 8914), by code.
     pub ede: Vec<u16>,
@@ -69,18 +69,30 @@ pub struct Answer<T> {
 /// What the resolver says of DNSSEC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Security {
-    /// The AD bit was set.
+    /// The AD bit was set by a resolver that is believed.
     Secure,
-    /// The AD bit was not set.
+    /// The AD bit was not set by a resolver that is believed and known to validate.
     Insecure,
     /// The answer fails validation: a resolver that validates gives none, and one that is asked not to check gives it.
     Bogus,
-    /// There was no answer to tell from, or the resolver does not validate.
+    /// There was no answer to tell from, or the resolver is not known to validate, or is not believed.
     #[default]
     Unknown,
 }
 
 impl Security {
+    /// What two answers come to that both are needed, as those of one chain of aliases are (RFC 7672 2.2.2): secure if both
+    /// are, bogus if either is, and insecure if either is known to be.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Bogus, _) | (_, Self::Bogus) => Self::Bogus,
+            (Self::Insecure, _) | (_, Self::Insecure) => Self::Insecure,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::Secure, Self::Secure) => Self::Secure,
+        }
+    }
+
     /// The stable lower-case word.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -140,6 +152,12 @@ pub struct Addresses {
 }
 
 impl Addresses {
+    /// What both look-ups together say of DNSSEC (RFC 7672 2.2.2).
+    #[must_use]
+    pub fn security(&self) -> Security {
+        self.v4.security.and(self.v6.security)
+    }
+
     /// All addresses, version 4 first.
     #[must_use]
     pub fn all(&self) -> Vec<IpAddr> {

@@ -10,6 +10,8 @@ pub(super) const PAYLOAD: u16 = 1232;
 pub(super) const HEADER: usize = 12;
 /// RD, because we ask a resolver; AD, because we understand the AD bit of the answer (RFC 6840 5.7).
 const FLAGS: [u8; 2] = [0x01, 0x20];
+/// CD, in the second octet of the flags: answer without validation (RFC 4035 3.2.2).
+const CHECKING_DISABLED: u8 = 0x10;
 /// Type OPT (RFC 6891 6.1.2).
 const OPT: u16 = 41;
 /// Class IN (RFC 1035 3.2.4).
@@ -20,6 +22,8 @@ const IN: u16 = 1;
 pub(super) struct Question {
     name: Name,
     rtype: RecordType,
+    /// Whether the resolver is to answer what fails its validation too.
+    unchecked: bool,
 }
 
 impl Question {
@@ -33,7 +37,12 @@ impl Question {
     /// The question for records of this type at any name of a message.
     pub(super) fn about(mut name: Name, rtype: RecordType) -> Self {
         name.set_fqdn(true);
-        Self { name: name.to_lowercase(), rtype }
+        Self { name: name.to_lowercase(), rtype, unchecked: false }
+    }
+
+    /// The same question, asked with the CD bit: the resolver is to answer without validation (RFC 4035 3.2.2).
+    pub(super) fn without_checking(&self) -> Self {
+        Self { unchecked: true, ..self.clone() }
     }
 
     /// The name, in lower case.
@@ -82,7 +91,8 @@ impl Query {
     pub(super) fn plain(question: &Question, edns: bool) -> Self {
         let mut bytes = Vec::with_capacity(HEADER + 255 + 4 + 11);
         bytes.extend([0, 0]);
-        bytes.extend(FLAGS);
+        let checking = if question.unchecked { CHECKING_DISABLED } else { 0 };
+        bytes.extend([FLAGS[0], FLAGS[1] | checking]);
         for count in [1, 0, 0, u16::from(edns)] {
             bytes.extend(count.to_be_bytes());
         }
@@ -157,6 +167,9 @@ mod tests {
         let bare = Query::plain(&question("example.com"), false);
         assert_eq!(bare.bytes().len(), 12 + 13 + 4);
         assert_eq!(bare.bytes()[11], 0);
+        let unchecked = Query::plain(&question("_mta-sts.Example.com").without_checking(), true);
+        assert_eq!(unchecked.bytes()[..4], *b"\0\0\x01\x30");
+        assert_eq!(unchecked.bytes()[4..], wanted[4..]);
     }
 
     #[test]

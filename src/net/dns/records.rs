@@ -31,6 +31,12 @@ pub(super) fn mx(data: &RData) -> Option<Mx> {
     Some(Mx { preference: mx.preference, host: presentation(&mx.exchange) })
 }
 
+/// A CNAME record: its target.
+pub(super) fn cname(data: &RData) -> Option<String> {
+    let RData::CNAME(target) = data else { return None };
+    Some(presentation(target))
+}
+
 /// A TLSA record.
 pub(super) fn tlsa(data: &RData) -> Option<Tlsa> {
     let RData::TLSA(tlsa) = data else { return None };

@@ -1,4 +1,4 @@
-//! The resolver: look-ups of TXT, MX and addresses through all aliases, each with its verdict.
+//! The resolver: look-ups of TXT, MX, TLSA and addresses through all aliases, each with its verdict.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub struct Resolver {
     servers: Arc<Servers>,
     /// The time for one question with all its tries and aliases.
     time: Duration,
+    /// Whether it asks a second time to tell what is bogus from what is broken.
+    telling: bool,
 }
 
 impl Resolver {
@@ -39,7 +41,7 @@ impl Resolver {
     /// randomness or no TLS.
     pub fn new(config: &NetConfig) -> Result<Self, Error> {
         getrandom::fill(&mut [0; 2]).map_err(|error| Error::Internal(format!("no randomness: {error}")))?;
-        Ok(Self { servers: Arc::new(Servers::new(config)?), time: config.timeouts.dns })
+        Ok(Self { servers: Arc::new(Servers::new(config)?), time: config.timeouts.dns, telling: false })
     }
 
     /// The TXT records at a name, by their bytes: a resolver may turn a set round from answer to answer (RFC 1034 3.6), and
@@ -79,19 +81,27 @@ impl Resolver {
         answer
     }
 
-    /// The same resolver, that tells a bogus answer from a broken resolver: what it fails to answer is asked once more
-    /// without validation (RFC 4035 3.2.2, 4.3), which costs another question.
+    /// The alias that stands at a name itself, not followed: whether it is secure decides which name TLSA records are looked
+    /// for at, where the addresses at its end are not (RFC 7672 2.2.2).
+    pub async fn alias(&self, name: &HostName) -> Answer<String> {
+        self.look_up(name, RecordType::CNAME, records::cname).await
+    }
+
+    /// The same resolver, that tells a bogus answer from a broken resolver: what ends in SERVFAIL is asked once more without
+    /// validation (RFC 4035 3.2.2, 4.3), unless the resolver has explained itself (RFC 8914). That costs another question
+    /// of what fails, so a scan in bulk goes without.
     #[must_use]
     pub fn telling(&self) -> Self {
-        self.clone()
+        Self { telling: true, ..self.clone() }
     }
 
     /// Finds out within a few seconds whether any resolver answers at all. Every answer counts that keeps the format.
+    /// And learns which of the believed ones validate: only then does an answer without AD count as insecure.
     ///
     /// # Errors
     /// What the upstream that said most came to.
     pub async fn preflight(&self) -> Result<(), Failure> {
-        // The name servers of the root: every resolver knows them.
+        // The name servers of the root: every resolver knows them, and the root is signed.
         self.servers.preflight(&Question::about(Name::root(), RecordType::NS), PREFLIGHT.min(self.time)).await
     }
 
@@ -106,14 +116,14 @@ impl Resolver {
         let mut question = Question::new(host, rtype);
         let mut chain = Chain::new(question.name().clone());
         let mut trace = Trace::new(self.time);
-        let mut secure = true;
+        let mut security = Security::Secure;
         let lookup = loop {
-            let (message, upstream) = match self.servers.ask(&question, &mut trace).await {
+            let (message, server) = match self.servers.ask(&question, self.telling, &mut trace).await {
                 Ok(answer) => answer,
                 Err(failure) => break Lookup::Failed(failure),
             };
             // RFC 6840 5.8: AD speaks for all of the answer, so every link of the chain needs it.
-            secure &= message.authentic_data;
+            security = security.and(server.security(&message));
             match verdict::judge(&message, rtype, &mut chain) {
                 Verdict::Found => {
                     let answers = || verdict::answers(&message, rtype, &chain);
@@ -123,7 +133,7 @@ impl Resolver {
                     break match records {
                         Some(records) => Lookup::Found(Rrset { records, ttl }),
                         None => {
-                            let failure = Failure::new(finding::dns::MALFORMED).with("upstream", upstream);
+                            let failure = Failure::new(finding::dns::MALFORMED).with("upstream", server.name());
                             Lookup::Failed(failure.with("attempts", trace.sent))
                         }
                     };
@@ -133,7 +143,7 @@ impl Resolver {
                 Verdict::Ask => question = Question::about(chain.end().clone(), rtype),
                 Verdict::Wrong(code) => {
                     let failure = Failure::new(code).with("rcode", u16::from(message.response_code));
-                    break Lookup::Failed(failure.with("upstream", upstream).with("attempts", trace.sent));
+                    break Lookup::Failed(failure.with("upstream", server.name()).with("attempts", trace.sent));
                 }
             }
         };
@@ -141,10 +151,11 @@ impl Resolver {
         let (security, lookup) = match lookup {
             Lookup::Failed(failure) => {
                 let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-                (Security::Unknown, Lookup::Failed(failure.about(host.as_str()).with("elapsed_ms", elapsed)))
+                let bogus = failure.code == finding::dane::BOGUS;
+                let security = if bogus { Security::Bogus } else { Security::Unknown };
+                (security, Lookup::Failed(failure.about(host.as_str()).with("elapsed_ms", elapsed)))
             }
-            lookup if secure => (Security::Secure, lookup),
-            lookup => (Security::Insecure, lookup),
+            lookup => (security, lookup),
         };
         Answer {
             lookup,

@@ -1,18 +1,19 @@
 //! One resolver, and one try to ask it: over which channel, at what rate, and what that took.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use hickory_proto::op::Message;
 use rustls::pki_types::ServerName;
 
-use super::Via;
 use super::https::Https;
 use super::message::Decoded;
 use super::question::Question;
 use super::stream::{Authentication, Connections};
 use super::trouble::Trouble;
 use super::udp::{Readers, Sockets};
+use super::{Security, Via};
 use crate::error::Error;
 use crate::net::pace::Rate;
 use crate::net::{NetConfig, Upstream};
@@ -34,6 +35,10 @@ pub(super) struct Server {
     /// Until when it is asked after the others, because nothing listened there: milliseconds since `born`.
     down_until: AtomicU64,
     born: Instant,
+    /// Whether its AD bit can be believed: nobody but itself can have set it.
+    believed: bool,
+    /// Whether it is known to validate, so that an answer without AD is an insecure one.
+    validates: AtomicBool,
 }
 
 enum Channel {
@@ -88,7 +93,14 @@ impl Server {
             }
             Upstream::Https(url) => Channel::Https(Https::new(url, &trusting(config)?, &config.user_agent)?),
         };
-        Ok(Self { name: upstream.to_string(), channel, down_until: AtomicU64::new(0), born: Instant::now() })
+        Ok(Self {
+            name: upstream.to_string(),
+            channel,
+            down_until: AtomicU64::new(0),
+            born: Instant::now(),
+            believed: config.trust_ad || is_local(upstream),
+            validates: AtomicBool::new(config.trust_ad),
+        })
     }
 
     /// The resolver as it is written on a command line.
@@ -104,6 +116,19 @@ impl Server {
     /// Whether it is asked over connections, which lose nothing: there asking again is no help.
     pub(super) fn is_reliable(&self) -> bool {
         !matches!(self.channel, Channel::Udp(..))
+    }
+
+    /// What an answer of this resolver says of DNSSEC (RFC 4035 3.2.3, RFC 6840 5.7, 5.8).
+    ///
+    /// AD counts where nobody can have set it on the way: RFC 4035 4.9.3 wants a secure channel, RFC 7672 2.2 a resolver
+    /// that is trusted. Without AD an answer is insecure if the resolver validates, and says nothing if it does not, or if
+    /// somebody on the way may have cleared the bit.
+    pub(super) fn security(&self, message: &Message) -> Security {
+        match (self.believed, message.authentic_data) {
+            (true, true) => Security::Secure,
+            (true, false) if self.validates.load(Ordering::Relaxed) => Security::Insecure,
+            _ => Security::Unknown,
+        }
     }
 
     /// Closes all sockets; what is in flight fails.
@@ -137,13 +162,19 @@ impl Server {
         outcome
     }
 
-    /// Whether the resolver answers anything that keeps the format: at most [`TRIES`] datagrams in this time.
+    /// Whether the resolver answers anything that keeps the format: at most [`TRIES`] datagrams in this time. The question
+    /// is one whose answer is secure to all that validate, and so tells whether this one does.
     pub(super) async fn answers(&self, question: &Question, time: Duration) -> Result<(), Trouble> {
         let mut trace = Trace::new(time);
         let tries = if self.is_reliable() { 1 } else { TRIES };
         for _ in 0..tries {
             match self.ask(question, true, time / tries, None, &mut trace).await {
-                Ok(_) => return Ok(()),
+                Ok(decoded) => {
+                    if self.security(&decoded.message) == Security::Secure {
+                        self.validates.store(true, Ordering::Relaxed);
+                    }
+                    return Ok(());
+                }
                 // It answered, only not over TCP as well.
                 Err(_) if trace.via == Via::Tcp && !self.is_reliable() => return Ok(()),
                 Err(Trouble::Timeout) => {}
@@ -213,6 +244,16 @@ where
     }
 }
 
+/// Whether a resolver runs on this machine and is reached without anybody in between. One that only passes on what others
+/// say is to clear AD, or to have a way to them that is as safe (RFC 4035 4.9.3).
+fn is_local(upstream: &Upstream) -> bool {
+    match upstream {
+        Upstream::Udp(to) | Upstream::Tcp(to) => to.ip().to_canonical().is_loopback(),
+        // A loopback address there is a tunnel to somewhere else.
+        Upstream::Tls(..) | Upstream::Https(_) => false,
+    }
+}
+
 /// TLS to resolvers: the first root store decides.
 fn trusting(config: &NetConfig) -> Result<Arc<rustls::ClientConfig>, Error> {
     let store = config.roots.first().ok_or_else(|| Error::Usage("no trusted roots for the resolver".to_owned()))?;
@@ -221,4 +262,31 @@ fn trusting(config: &NetConfig) -> Result<Arc<rustls::ClientConfig>, Error> {
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::Internal(error.to_string()))?;
     Ok(Arc::new(builder.with_root_certificates(Arc::clone(&store.anchors)).with_no_client_auth()))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolver_on_this_machine_is_told_from_others() {
+        for (upstream, local) in [
+            ("127.0.0.1", true),
+            ("udp://127.0.0.53:53", true),
+            ("tcp://127.255.255.254:5300", true),
+            ("[::1]:53", true),
+            ("[::ffff:127.0.0.1]:53", true),
+            ("126.255.255.255", false),
+            ("128.0.0.1", false),
+            ("192.168.0.1", false),
+            ("tcp://[2001:db8::1]", false),
+            ("[::ffff:192.0.2.1]:53", false),
+            ("0.0.0.0:53", false),
+            ("tls://127.0.0.1", false),
+            ("https://127.0.0.1/dns-query", false),
+        ] {
+            assert_eq!(is_local(&Upstream::parse(upstream).unwrap()), local, "{upstream}");
+        }
+    }
 }

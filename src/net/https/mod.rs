@@ -127,13 +127,19 @@ impl Client {
     /// A client; its TLS configuration is built here, once.
     #[must_use]
     pub fn new(config: &NetConfig) -> Self {
+        Self::sharing(config, PerHost::new(config.per_host))
+    }
+
+    /// The same, that shares its places at an address with whoever else talks to it.
+    #[must_use]
+    pub fn sharing(config: &NetConfig, hosts: PerHost) -> Self {
         // What no header may hold is left out of our name: it is the user's text.
         let name: String = config.user_agent.chars().filter(|c| matches!(c, ' '..='~')).collect();
         Self {
             reach: Arc::clone(&config.reach),
             roots: Arc::clone(&config.roots),
             handshaker: Handshaker::new(&[b"h2", b"http/1.1"]),
-            hosts: PerHost::new(config.per_host),
+            hosts,
             port: config.https_port,
             user_agent: HeaderValue::try_from(name).expect("printable ASCII is a lawful value"),
             timeouts: config.timeouts,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use stscan::cert::RootStore;
-use stscan::net::dns::{Resolver, Via};
+use stscan::net::dns::{Resolver, Security, Via};
 use stscan::net::{NetConfig, Upstream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::hostile::{Ask, RECORD, framed};
+use super::hostile::{Ask, RECORD, framed, secure};
 use super::{code, config, host, texts};
 
 /// What a server says to a query once TLS stands: the bytes, and whether it says anything.
@@ -176,6 +176,28 @@ async fn dns_over_https_has_the_same_verdicts() {
     }
     while let Some(outcome) = running.join_next().await {
         outcome.unwrap();
+    }
+}
+
+/// The AD bit of a resolver elsewhere is believed if the user vouches for it.
+#[tokio::test]
+async fn a_resolver_elsewhere_needs_a_voucher_for_its_security() {
+    let signed: Reply = |ask| Some(secure(ask.found()));
+    let plain: Reply = |ask| Some(ask.found());
+    for (reply, trust_ad, wanted) in [
+        (signed, false, Security::Unknown),
+        (plain, false, Security::Unknown),
+        (signed, true, Security::Secure),
+        (plain, true, Security::Insecure),
+    ] {
+        let server = Server::start(Speaks::Dns, reply).await;
+        let upstream = Upstream::parse(&format!("tls://127.0.0.1:{}#dns.example", server.port)).unwrap();
+        let config = NetConfig { roots: Arc::clone(&server.roots), trust_ad, ..config(vec![upstream]) };
+        let resolver = Resolver::new(&config).unwrap();
+        // Even a root with AD makes it no more believable.
+        resolver.preflight().await.unwrap();
+        assert_eq!(resolver.txt(&host("honest")).await.security, wanted);
+        server.stop().await;
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) const SOA: u16 = 6;
 pub(crate) const HINFO: u16 = 13;
 pub(crate) const TXT: u16 = 16;
 pub(crate) const DNAME: u16 = 39;
+pub(crate) const TLSA: u16 = 52;
 pub(crate) const IN: u16 = 1;
 pub(crate) const CH: u16 = 3;
 
@@ -34,6 +35,8 @@ pub(crate) struct Ask {
     pub(crate) name: String,
     pub(crate) qtype: u16,
     pub(crate) edns: bool,
+    /// Whether CD is set: answer without validation.
+    pub(crate) unchecked: bool,
     /// How many datagrams of this case came before.
     pub(crate) before: usize,
 }
@@ -197,6 +200,7 @@ impl Ask {
             name: labels.join("."),
             qtype: u16::from_be_bytes([query[at + 1], query[at + 2]]),
             edns,
+            unchecked: query[3] & 0x10 != 0,
             before: 0,
         }
     }
@@ -241,6 +245,12 @@ impl Ask {
     pub(crate) fn found(&self) -> Vec<u8> {
         self.answer(0, &[txt(&self.name, &[RECORD])])
     }
+}
+
+/// A message with the AD bit set.
+pub(crate) fn secure(mut message: Vec<u8>) -> Vec<u8> {
+    message[3] |= 0x20;
+    message
 }
 
 /// The text that every found record of the tests holds, unless the case is about another.

@@ -2,9 +2,10 @@
 //!
 //! A test whose server is not installed says so and passes; where `STSCAN_REQUIRE_SERVERS` is set, it fails.
 
+pub(crate) mod dnssec;
 mod nginx;
 mod openssl;
-mod unbound;
+pub(crate) mod unbound;
 mod whole;
 
 use std::net::{TcpListener, TcpStream, UdpSocket};

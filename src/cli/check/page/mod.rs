@@ -1,6 +1,8 @@
 //! The page that `check` shows a person: what was asked, what came back, what is wrong and how to mend it, and what
 //! follows. Nothing that a stranger sent reaches the terminal unescaped.
 
+mod hosts;
+
 use std::fmt::Write as _;
 
 use crate::cert;
@@ -55,14 +57,20 @@ pub(super) fn page(row: &Domains, colour: bool) -> String {
     page.line("");
     asked(&mut page, judged, domain);
     body(&mut page, judged);
+    hosts::hosts(&mut page, row);
     page.line("");
-    if judged.findings.is_empty() && judged.failures.is_empty() {
+    let delivery = judged.delivery.as_deref();
+    let findings: Vec<&Finding> =
+        judged.findings.iter().chain(delivery.iter().flat_map(|delivery| &delivery.findings)).collect();
+    let failures: Vec<&Failure> =
+        judged.failures.iter().chain(delivery.iter().flat_map(|delivery| &delivery.failures)).collect();
+    if findings.is_empty() && failures.is_empty() {
         page.line("  Nothing to mend was found.");
     }
-    for finding in sorted(&judged.findings) {
+    for finding in sorted(findings) {
         page.finding(finding, &paint);
     }
-    for failure in &judged.failures {
+    for failure in failures {
         page.failure(failure, &paint);
     }
     page.line("");
@@ -124,8 +132,7 @@ impl Page {
 }
 
 /// Gravest first, otherwise as found.
-fn sorted(findings: &[Finding]) -> Vec<&Finding> {
-    let mut sorted: Vec<&Finding> = findings.iter().collect();
+fn sorted(mut sorted: Vec<&Finding>) -> Vec<&Finding> {
     sorted.sort_by_key(|finding| std::cmp::Reverse(finding.severity()));
     sorted
 }
@@ -142,10 +149,12 @@ fn sentence(judged: &Judged) -> String {
             )
         }
         Outcome::None => "The policy says none: senders deliver as if there were no policy.".to_owned(),
-        Outcome::Testing => {
-            "The policy is being tested: senders deliver, and report what fails. The mail hosts were not spoken to."
-                .to_owned()
-        }
+        Outcome::Testing => match code {
+            None => "The policy is being tested: senders deliver, and there is nothing to report.".to_owned(),
+            Some(_) => {
+                format!("The policy is being tested, so senders deliver; what they would report is unknown{why}.")
+            }
+        },
         Outcome::TestingFailing => {
             format!("The policy is being tested, and senders would report failures{why}; they deliver all the same.")
         }

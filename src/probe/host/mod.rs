@@ -1,0 +1,234 @@
+//! The probe of a mail host: its addresses, its TLSA records, and a conversation at each address (RFC 8461 4.2, RFC 3207,
+//! RFC 7672). What it says of a host holds for every domain whose MX records name it.
+
+mod columns;
+mod judge;
+
+pub(crate) use columns::dane_word;
+pub use columns::{COLUMNS, Row};
+pub use judge::{Attempt, Judged, judge};
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::task::JoinSet;
+
+use crate::dane::Tlsa;
+use crate::finding::{Code, Kind, smtp, tcp};
+use crate::name::HostName;
+use crate::net::dns::{Addresses, Answer, Lookup, Resolver, Security};
+use crate::net::reach::{Reach, Sorted};
+use crate::net::smtp::{Client, Talked};
+use crate::probe;
+
+/// Addresses of one host that are talked to: the largest hosts of big operators have a dozen. More would make of one line of
+/// a list a burst of connections.
+pub const ADDRESSES_MAX: usize = 16;
+
+/// The evidence.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The name that the MX record gives.
+    pub host: HostName,
+    /// When the first question was asked.
+    pub observed_at: SystemTime,
+    /// How long it took, less the wait before a second attempt.
+    pub elapsed: Duration,
+    /// How often it was attempted: 1, and more where something failed. 0: not at all.
+    pub attempts: u8,
+    /// Why nobody was asked, where that is so.
+    pub not_asked: Option<Code>,
+    /// The addresses.
+    pub addresses: Option<Addresses>,
+    /// The TLSA records, with the name that they were asked at (RFC 7672 2.2.2): the last of these that was asked.
+    pub tlsa: Option<(HostName, Answer<Tlsa>)>,
+    /// The addresses that are not public, and those that are: only these are talked to.
+    pub sorted: Sorted,
+    /// The conversations, one an address.
+    pub talked: Vec<Talked>,
+}
+
+impl Seen {
+    /// A host that nobody asks, for this reason.
+    #[must_use]
+    pub fn not_asked(host: &HostName, why: Code) -> Self {
+        Self { not_asked: Some(why), attempts: 0, ..Self::begun(host) }
+    }
+
+    fn begun(host: &HostName) -> Self {
+        Self {
+            host: host.clone(),
+            observed_at: SystemTime::now(),
+            elapsed: Duration::ZERO,
+            attempts: 1,
+            not_asked: None,
+            addresses: None,
+            tlsa: None,
+            sorted: Sorted::default(),
+            talked: Vec::new(),
+        }
+    }
+
+    /// The names that a sender takes for the host, the one that its TLSA records stand at first (RFC 7672 2.2.2, 3.2.2).
+    #[must_use]
+    pub fn names(&self) -> Vec<&HostName> {
+        match &self.tlsa {
+            Some((base, _)) if *base != self.host => vec![base, &self.host],
+            _ => vec![&self.host],
+        }
+    }
+
+    /// How many addresses were not talked to, because there are so many.
+    #[must_use]
+    pub fn beyond(&self) -> usize {
+        self.sorted.usable.len().saturating_sub(ADDRESSES_MAX)
+    }
+
+    /// Whether something failed for a reason that may pass, so that a second attempt is due.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        let addresses = self.addresses.as_ref().is_some_and(addresses_failed);
+        addresses
+            || self.tlsa.as_ref().is_some_and(|(_, answer)| tlsa_failed(answer))
+            || self.talked.iter().any(may_pass)
+    }
+}
+
+fn addresses_failed(addresses: &Addresses) -> bool {
+    let failed = |failure: Option<&crate::failure::Failure>| failure.is_some();
+    failed(probe::failure(&addresses.v4)) || failed(probe::failure(&addresses.v6))
+}
+
+fn tlsa_failed(answer: &Answer<Tlsa>) -> bool {
+    probe::failure(answer).is_some()
+}
+
+/// Whether a conversation failed for a reason that may pass (RULES.md): we could not see, or the host said "not now".
+fn may_pass(talked: &Talked) -> bool {
+    /// The first digit of replies that say so (RFC 5321 4.2.1).
+    const TRANSIENT: u64 = 4;
+    talked.failure.as_ref().is_some_and(|failure| match failure.code {
+        code if code == smtp::STARTTLS_REFUSED => failure
+            .detail
+            .get("reply_code")
+            .and_then(serde_json::Value::as_u64)
+            .is_some_and(|code| code / 100 == TRANSIENT),
+        code => code.entry().kind == Kind::Failure && !is_routeless(talked),
+    })
+}
+
+/// Whether this machine has no way to the address, whoever is there: most networks have no IPv6.
+fn is_routeless(talked: &Talked) -> bool {
+    /// ENETUNREACH, EADDRNOTAVAIL and EAFNOSUPPORT on Linux: no route, no address of our own, no such version of IP.
+    const NO_ROUTE: [i64; 3] = [101, 99, 97];
+    talked.failure.as_ref().is_some_and(|failure| {
+        let errno = failure.detail.get("errno").and_then(serde_json::Value::as_i64);
+        failure.code == tcp::UNREACHABLE
+            && talked.address.is_ipv6()
+            && errno.is_some_and(|errno| NO_ROUTE.contains(&errno))
+    })
+}
+
+/// Looks up a mail host and talks to it at each of its addresses, side by side: how many at a time at one address is up to
+/// the pace of the network.
+pub async fn see(resolver: &Resolver, client: &Client, reach: &Reach, host: &HostName) -> Seen {
+    let mut seen = Seen::begun(host);
+    go_on(resolver, client, reach, &mut seen).await;
+    seen
+}
+
+/// Asks again what failed, once.
+pub async fn again(resolver: &Resolver, client: &Client, reach: &Reach, seen: &mut Seen) {
+    seen.attempts = seen.attempts.saturating_add(1);
+    if seen.addresses.as_ref().is_some_and(addresses_failed) {
+        seen.addresses = None;
+    }
+    if seen.tlsa.as_ref().is_some_and(|(_, answer)| tlsa_failed(answer)) {
+        seen.tlsa = None;
+    }
+    seen.talked.retain(|talked| !may_pass(talked));
+    go_on(resolver, client, reach, seen).await;
+}
+
+/// Everything that is still missing.
+async fn go_on(resolver: &Resolver, client: &Client, reach: &Reach, seen: &mut Seen) {
+    let start = Instant::now();
+    let host = seen.host.clone();
+    let addresses = match seen.addresses.take() {
+        Some(addresses) => addresses,
+        None => resolver.addresses(&host).await,
+    };
+    seen.sorted = reach.sort(&addresses.all());
+    let missing: Vec<IpAddr> = seen
+        .sorted
+        .usable
+        .iter()
+        .take(ADDRESSES_MAX)
+        .copied()
+        .filter(|address| !seen.talked.iter().any(|talked| talked.address.ip() == *address))
+        .collect();
+    let tlsa = async {
+        match seen.tlsa.take() {
+            Some(tlsa) => Some(tlsa),
+            None => records(resolver, &host, &addresses).await,
+        }
+    };
+    let (tlsa, talked) = tokio::join!(tlsa, talk(client, &host, missing));
+    seen.tlsa = tlsa;
+    seen.talked.extend(talked);
+    seen.talked.sort_by_key(|talked| talked.address);
+    seen.addresses = Some(addresses);
+    seen.elapsed += start.elapsed();
+}
+
+/// The TLSA records (RFC 7672 2.2.2, 2.2.3): where the host is an alias and every link is secure, at the name that it stands
+/// for, and only where there are none at the host's own.
+async fn records(resolver: &Resolver, host: &HostName, addresses: &Addresses) -> Option<(HostName, Answer<Tlsa>)> {
+    if addresses.all().is_empty() {
+        return None;
+    }
+    let (v4, v6) = (&addresses.v4, &addresses.v6);
+    let aliases = if v4.aliases.is_empty() { &v6.aliases } else { &v4.aliases };
+    let target = aliases.last().filter(|_| secure(addresses)).and_then(|name| HostName::parse(name).ok());
+    if let Some(target) = target {
+        let answer = resolver.tlsa(&target.child(LABELS).ok()?).await;
+        if !matches!(answer.lookup, Lookup::NoData | Lookup::NxDomain) {
+            return Some((target, answer));
+        }
+    }
+    // A name that is too long to exist has no records.
+    let answer = resolver.tlsa(&host.child(LABELS).ok()?).await;
+    Some((host.clone(), answer))
+}
+
+/// The labels in front of a host for the service of mail (RFC 7672 2.2.3): port 25, whatever port a lab uses.
+const LABELS: &str = "_25._tcp";
+
+/// Whether DNSSEC secures the addresses: those of one version of IP that are there, and the absence of the others.
+fn secure(addresses: &Addresses) -> bool {
+    addresses.v4.security == Security::Secure && addresses.v6.security == Security::Secure
+}
+
+/// Talks to a host at these addresses.
+async fn talk(client: &Client, host: &HostName, addresses: Vec<IpAddr>) -> Vec<Talked> {
+    let mut talks = JoinSet::new();
+    for address in addresses {
+        let (client, host) = (client.clone(), host.clone());
+        talks.spawn(async move { client.talk(&host, address).await });
+    }
+    let mut talked = Vec::new();
+    while let Some(ended) = talks.join_next().await {
+        match ended.map_err(tokio::task::JoinError::try_into_panic) {
+            Ok(one) => talked.push(one),
+            // A panic is a fault of ours, and belongs to whoever asked for this host.
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The runtime is being shut down.
+            Err(Err(_)) => {}
+        }
+    }
+    talked
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+mod tests;

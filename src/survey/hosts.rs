@@ -1,0 +1,209 @@
+//! The mail hosts of a scan: each is asked once, however many domains share it, and once more where it failed for a reason
+//! that may pass.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::finding::Code;
+use crate::name::HostName;
+use crate::net::dns::Resolver;
+use crate::net::reach::Reach;
+use crate::net::smtp::Client;
+use crate::probe::host::{self, Judged, Seen};
+
+/// Mail hosts whose verdict is kept at a time. Each takes about a kilobyte, so this bounds them to some 300 MiB; beyond, the
+/// oldest that only one domain asked for is forgotten (tenants of big operators have a name of their own each), and would be
+/// asked anew.
+const KEPT: usize = 262_144;
+
+/// How long after the first attempt a second one is due: long enough for a passing overload to pass.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// A mail host that was asked.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// What it is worth.
+    pub judged: Arc<Judged>,
+    evidence: Arc<Mutex<Evidence>>,
+}
+
+/// The evidence of a mail host on its way to the dataset: there once, so that no host stands there twice.
+#[derive(Debug, Default)]
+enum Evidence {
+    #[default]
+    None,
+    Waiting(Box<Seen>),
+    Taken,
+}
+
+impl Known {
+    fn new(seen: Seen, evidence: &Arc<Mutex<Evidence>>) -> Self {
+        let judged = Arc::new(host::judge(&seen));
+        let mut slot = lock(evidence);
+        if !matches!(*slot, Evidence::Taken) {
+            *slot = Evidence::Waiting(Box::new(seen));
+        }
+        Self { judged, evidence: Arc::clone(evidence) }
+    }
+
+    /// The evidence, for the first who asks for it.
+    #[must_use]
+    pub fn take_evidence(&self) -> Option<Seen> {
+        match std::mem::replace(&mut *lock(&self.evidence), Evidence::Taken) {
+            Evidence::Waiting(seen) => Some(*seen),
+            Evidence::None | Evidence::Taken => None,
+        }
+    }
+
+    /// The evidence, as long as nobody took it.
+    #[must_use]
+    pub fn evidence(&self) -> Option<Seen> {
+        match &*lock(&self.evidence) {
+            Evidence::Waiting(seen) => Some((**seen).clone()),
+            Evidence::None | Evidence::Taken => None,
+        }
+    }
+}
+
+/// A panic while a lock was held was one of ours, and what the lock guards is whole all the same.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs all at once, and gives what each came to in the order in which they were given. Whoever waits for a host that
+/// another survey asks takes over where that survey is dropped.
+async fn side_by_side<F>(work: impl Iterator<Item = F>) -> Vec<Known>
+where
+    F: Future<Output = Known> + Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    for (place, work) in work.enumerate() {
+        tasks.spawn(async move { (place, work.await) });
+    }
+    let mut done: Vec<(usize, Known)> = Vec::new();
+    while let Some(ended) = tasks.join_next().await {
+        match ended.map_err(tokio::task::JoinError::try_into_panic) {
+            Ok(one) => done.push(one),
+            // A panic is a fault of ours, and belongs to whoever asked for this survey.
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The runtime is being shut down.
+            Err(Err(_)) => {}
+        }
+    }
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, known)| known).collect()
+}
+
+/// A host in the table.
+#[derive(Debug, Default)]
+struct Entry {
+    first: OnceCell<(Known, Instant)>,
+    second: OnceCell<Known>,
+    evidence: Arc<Mutex<Evidence>>,
+    /// Whether another domain asked for it since it came, or was last spared.
+    shared: AtomicBool,
+}
+
+/// The table, with the hosts in the order in which they came.
+#[derive(Debug, Default)]
+struct Table {
+    entries: HashMap<HostName, Arc<Entry>>,
+    order: VecDeque<HostName>,
+}
+
+/// Asks mail hosts, each once.
+pub struct Hosts {
+    resolver: Resolver,
+    client: Client,
+    reach: Arc<Reach>,
+    blocked: Option<Code>,
+    table: Mutex<Table>,
+}
+
+impl Hosts {
+    /// Nothing is known yet. Where `blocked` says why, nobody is asked.
+    #[must_use]
+    pub fn new(resolver: &Resolver, client: Client, reach: Arc<Reach>, blocked: Option<Code>) -> Self {
+        Self { resolver: resolver.telling(), client, reach, blocked, table: Mutex::default() }
+    }
+
+    /// Asks several hosts side by side. They come back in the same order.
+    pub async fn ask_all(hosts: &Arc<Self>, names: Vec<HostName>) -> Vec<Known> {
+        side_by_side(names.into_iter().map(|name| {
+            let hosts = Arc::clone(hosts);
+            async move { hosts.ask(&name).await }
+        }))
+        .await
+    }
+
+    /// Asks those again that failed.
+    pub async fn again_all(hosts: &Arc<Self>, known: &[Known]) -> Vec<Known> {
+        side_by_side(known.iter().cloned().map(|known| {
+            let hosts = Arc::clone(hosts);
+            async move { if known.judged.may_pass { hosts.again(&known.judged.host).await } else { known } }
+        }))
+        .await
+    }
+
+    /// Asks a host, or waits for whoever asks it, or remembers.
+    pub async fn ask(&self, host: &HostName) -> Known {
+        let entry = self.entry(host);
+        let first = entry.first.get_or_init(|| async {
+            let seen = match self.blocked {
+                Some(why) => Seen::not_asked(host, why),
+                None => host::see(&self.resolver, &self.client, &self.reach, host).await,
+            };
+            (Known::new(seen, &entry.evidence), Instant::now())
+        });
+        let known = first.await.0.clone();
+        entry.second.get().cloned().unwrap_or(known)
+    }
+
+    /// Asks a host again that failed, once and for all domains that share it.
+    pub async fn again(&self, host: &HostName) -> Known {
+        let entry = self.entry(host);
+        let Some((first, at)) = entry.first.get() else { return self.ask(host).await };
+        if !first.judged.may_pass {
+            return first.clone();
+        }
+        let second = entry.second.get_or_init(|| async {
+            sleep_until(*at + PAUSE).await;
+            let mut seen = match first.evidence() {
+                Some(seen) => seen,
+                // The scan is ending, and what was seen first is stored already.
+                None => return first.clone(),
+            };
+            host::again(&self.resolver, &self.client, &self.reach, &mut seen).await;
+            Known::new(seen, &entry.evidence)
+        });
+        second.await.clone()
+    }
+
+    fn entry(&self, host: &HostName) -> Arc<Entry> {
+        let mut table = lock(&self.table);
+        if let Some(entry) = table.entries.get(host) {
+            entry.shared.store(true, Ordering::Relaxed);
+            return Arc::clone(entry);
+        }
+        // What several domains asked for stays as long as there is anything else: it goes to the end of the row once.
+        while table.order.len() >= KEPT {
+            let Some(oldest) = table.order.pop_front() else { break };
+            let shared = table.entries.get(&oldest).is_some_and(|entry| entry.shared.swap(false, Ordering::Relaxed));
+            if shared {
+                table.order.push_back(oldest);
+            } else {
+                table.entries.remove(&oldest);
+            }
+        }
+        let entry = Arc::new(Entry::default());
+        table.entries.insert(host.clone(), Arc::clone(&entry));
+        table.order.push_back(host.clone());
+        entry
+    }
+}
