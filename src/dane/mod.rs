@@ -39,9 +39,13 @@ pub struct Match {
     pub findings: Vec<Finding>,
 }
 
-/// Whether the chain, leaf first, fits one of the records. `names` are the reference identifiers of DANE-TA
-/// (RFC 7672 3.2.2), of which one must be in the certificate. Without a chain nothing is matched, and only the records
+/// Whether the chain, leaf first, fits one of the records. Without a chain nothing is matched, and only the records
 /// themselves are judged.
+///
+/// - DANE-EE (RFC 7672 3.1.1): the leaf fits; its names, dates and issuer do not matter.
+/// - DANE-TA (RFC 7672 3.1.2, RFC 7671 5.2): a certificate behind the leaf fits, or the record holds all of one; the path to
+///   it holds, every date on it too, that of the authority included; and one of `names`, the reference identifiers
+///   (RFC 7672 3.2.2), is in the leaf.
 ///
 /// Of more than [`RECORDS_MAX`] records the first are looked at.
 #[must_use]

@@ -31,7 +31,10 @@ pub(super) async fn serve(mut stream: TcpStream, fault: TlsFault) -> io::Result<
         TlsFault::Refused | TlsFault::Backlog | TlsFault::Unreachable => {}
         TlsFault::Reset => return stream.set_zero_linger(),
         TlsFault::Close => {}
-        TlsFault::Silence => std::future::pending::<()>().await,
+        TlsFault::Silence => {
+            while stream.read(&mut hello).await? > 0 {}
+            return Ok(());
+        }
         TlsFault::Drip => {
             for byte in b"\x16\x03\x03\x40\x00".iter().chain(std::iter::repeat(&2)) {
                 stream.write_all(&[*byte]).await?;

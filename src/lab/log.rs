@@ -95,11 +95,10 @@ impl Log {
     /// Counts a connection to a mail server until the guard is dropped.
     pub(super) fn smtp_connection(self: &Arc<Self>, address: IpAddr) -> SmtpConnection {
         self.smtp.fetch_add(1, Ordering::Relaxed);
-        // A panic while the lock was held can only have miscounted.
+        // A panic while the lock was held can only have miscounted, here and below.
         let mut now = self.smtp_now.lock().unwrap_or_else(PoisonError::into_inner);
         let here = now.entry(address).or_default();
         *here += 1;
-        self.smtp_most_at_once.fetch_max(*here, Ordering::Relaxed);
         self.line(|| format!("smtp-connect {address}"));
         SmtpConnection { log: Arc::clone(self), address }
     }
@@ -162,6 +161,24 @@ impl Log {
 pub(super) struct SmtpConnection {
     log: Arc<Log>,
     pub(super) address: IpAddr,
+}
+
+impl SmtpConnection {
+    /// Connections to its address that last.
+    fn now(&self) -> u64 {
+        let now = self.log.smtp_now.lock().unwrap_or_else(PoisonError::into_inner);
+        now.get(&self.address).copied().unwrap_or(0)
+    }
+
+    /// Whether there were never so many at one address at the same time.
+    pub(super) fn is_record(&self) -> bool {
+        self.now() > self.log.smtp_most_at_once.load(Ordering::Relaxed)
+    }
+
+    /// Counts those that last now.
+    pub(super) fn count(&self) {
+        self.log.smtp_most_at_once.fetch_max(self.now(), Ordering::Relaxed);
+    }
 }
 
 impl Drop for SmtpConnection {

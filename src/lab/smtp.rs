@@ -30,6 +30,8 @@ use crate::error::Error;
 const CONNECTIONS_MAX: usize = 512;
 /// How long one connection may last: longer than any scan waits.
 const LIFETIME: Duration = Duration::from_secs(120);
+/// How long the end of a connection may go unnoticed.
+const NOTICE: Duration = Duration::from_millis(50);
 /// The longest command: four times what RFC 5321 4.5.3.1.4 grants.
 const COMMAND_MAX: usize = 2_048;
 /// How often a dripping server sends a byte.
@@ -100,17 +102,23 @@ pub(super) async fn serve(
                 let Ok((stream, _)) = accepted else { continue };
                 let address = stream.local_addr().map_or(IpAddr::from([0, 0, 0, 0]), |local: SocketAddr| local.ip());
                 let connection = mail.log.smtp_connection(address);
-                let mail = Arc::clone(&mail);
-                connections.spawn(async move {
-                    let server = Server { fault, mail: &mail, address: connection.address };
-                    // A peer that goes away ends the conversation, which is all that an error here says.
-                    let _ = timeout(LIFETIME, server.talk(stream)).await;
-                    drop::<SmtpConnection>(connection);
-                });
+                connections.spawn(attend(stream, fault, connection, Arc::clone(&mail)));
             }
         }
     }
     connections.shutdown().await;
+}
+
+/// One connection, counted as long as it lasts.
+async fn attend(stream: TcpStream, fault: Option<SmtpFault>, connection: SmtpConnection, mail: Arc<Mail>) {
+    if connection.is_record() {
+        // The end of another may not have been noticed yet.
+        tokio::time::sleep(NOTICE).await;
+        connection.count();
+    }
+    let server = Server { fault, mail: &mail, address: connection.address };
+    // A peer that goes away ends the conversation, which is all that an error here says.
+    let _ = timeout(LIFETIME, server.talk(stream)).await;
 }
 
 /// How a conversation goes on behind a command.
@@ -159,7 +167,7 @@ impl Server<'_> {
         };
         match fault {
             SmtpFault::Delay(ms) => tokio::time::sleep(Duration::from_millis(u64::from(ms))).await,
-            SmtpFault::BannerSilence => std::future::pending().await,
+            SmtpFault::BannerSilence => return until_closed(stream).await.map(|()| false),
             SmtpFault::BannerDrip => {
                 for byte in b"220 a greeting that takes its time \x2e".iter().cycle() {
                     stream.write_all(&[*byte]).await?;
@@ -172,7 +180,11 @@ impl Server<'_> {
                 endless(stream, b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa").await?;
             }
             SmtpFault::CloseOnConnect => return Ok(false),
-            SmtpFault::Reset => return stream.set_zero_linger().map(|()| false),
+            SmtpFault::Reset => {
+                // The client has to see that it is connected before it sees the reset.
+                tokio::time::sleep(NOTICE).await;
+                return stream.set_zero_linger().map(|()| false);
+            }
             _ => {}
         }
         let flaky = matches!(fault, SmtpFault::Flaky(times) if self.mail.is_early(self.address, times));
@@ -230,7 +242,7 @@ impl Server<'_> {
                     return Ok(false);
                 }
                 Next::Flood(line) => return endless(stream, line.as_bytes()).await.map(|()| false),
-                Next::Silence => std::future::pending().await,
+                Next::Silence => return until_closed(stream).await.map(|()| false),
                 Next::StartTls => {
                     let reply: &[u8] = match self.fault {
                         Some(SmtpFault::Injection) => b"220 ready\r\n250 said in the clear\r\n",
@@ -343,6 +355,11 @@ async fn endless(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Re
 /// Ends our side and waits for the client's: closing over bytes that nobody read would be a reset.
 async fn linger(stream: &mut TcpStream) -> io::Result<()> {
     stream.shutdown().await?;
+    until_closed(stream).await
+}
+
+/// Reads and says nothing until the client has closed.
+async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
     let mut rest = [0; 512];
     while stream.read(&mut rest).await? > 0 {}
     Ok(())

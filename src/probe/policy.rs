@@ -94,11 +94,7 @@ impl Seen {
     /// The targets of the CNAMEs from the policy host.
     #[must_use]
     pub fn aliases(&self) -> &[String] {
-        match &self.addresses {
-            Some(addresses) if !addresses.v4.aliases.is_empty() => &addresses.v4.aliases,
-            Some(addresses) => &addresses.v6.aliases,
-            None => &[],
-        }
+        self.addresses.as_ref().map_or(&[], Addresses::aliases)
     }
 }
 

@@ -20,7 +20,7 @@ const SHOWN: usize = 64;
 pub struct Reply {
     /// The code: 200 to 599.
     pub code: u16,
-    /// The text of each line without code, separator and line end; raw, each cut to [`text::KEPT`](crate::text::KEPT).
+    /// The text of each line without code, separator and line end; raw, each cut to [`text::KEPT`].
     pub lines: Vec<Vec<u8>>,
 }
 
@@ -59,11 +59,17 @@ pub struct Reader {
     over: bool,
     /// The lines of the reply that is coming in.
     heard: Heard,
-    /// Whether a reply was read.
+    /// Whether a reply was read, by this reader or before it.
     spoke: bool,
 }
 
 impl Reader {
+    /// A reader within a conversation: whoever speaks has been heard to speak SMTP.
+    #[must_use]
+    pub fn within() -> Self {
+        Self { spoke: true, ..Self::default() }
+    }
+
     /// Takes in what came, up to [`BYTES_MAX`] in all.
     pub fn push(&mut self, bytes: &[u8]) {
         let room = BYTES_MAX - self.taken;
@@ -78,7 +84,7 @@ impl Reader {
     /// # Errors
     /// `smtp.not_smtp` where the very first line does not begin with a code, `smtp.syntax` where a later one does not or
     /// says another code than the lines before it, `smtp.too_long` beyond the bounds. Nothing is read behind that.
-    pub fn next(&mut self) -> Result<Option<Heard>, Failure> {
+    pub fn reply(&mut self) -> Result<Option<Heard>, Failure> {
         loop {
             // The last of these lines said that there are more.
             if self.heard.reply.lines.len() == LINES_MAX {
@@ -168,11 +174,11 @@ mod tests {
         for piece in pieces {
             reader.push(piece);
             loop {
-                match reader.next() {
+                match reader.reply() {
                     Ok(Some(heard)) => replies.push(heard),
                     Ok(None) => break,
                     Err(failure) => {
-                        assert_eq!(reader.next(), Err(failure.clone()), "what is broken stays broken");
+                        assert_eq!(reader.reply(), Err(failure.clone()), "what is broken stays broken");
                         return (replies, Some(failure.code));
                     }
                 }
@@ -182,9 +188,12 @@ mod tests {
         (replies, None)
     }
 
+    /// Bytes, the codes and lines of the replies in them, and the code that ends the reading.
+    type Row<'a> = (&'a [u8], &'a [(u16, &'a [&'a str])], Option<Code>);
+
     #[test]
     fn replies_are_read_by_the_grammar() {
-        let rows: &[(&[u8], &[(u16, &[&str])], Option<Code>)] = &[
+        let rows: &[Row] = &[
             (b"", &[], None),
             (b"220", &[], None),
             (b"220 mx.example ESMTP\r", &[], None),
@@ -261,10 +270,17 @@ mod tests {
     }
 
     #[test]
+    fn who_has_spoken_smtp_breaks_its_grammar() {
+        let mut reader = Reader::within();
+        reader.push(b"what?\r\n");
+        assert_eq!(reader.reply().unwrap_err().code, smtp::SYNTAX);
+    }
+
+    #[test]
     fn what_stands_behind_a_reply_is_counted() {
         let mut reader = Reader::default();
         reader.push(b"220 go\r\n250 injected\r\n25");
-        let unread = |reader: &mut Reader| reader.next().unwrap().map(|heard| heard.unread);
+        let unread = |reader: &mut Reader| reader.reply().unwrap().map(|heard| heard.unread);
         assert_eq!(unread(&mut reader), Some(16));
         assert_eq!(unread(&mut reader), Some(2));
         assert_eq!(unread(&mut reader), None);

@@ -2,7 +2,7 @@
 
 mod cases;
 mod encrypted;
-mod hostile;
+pub(crate) mod hostile;
 mod resolvers;
 mod security;
 mod tlsa;

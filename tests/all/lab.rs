@@ -29,6 +29,8 @@ const OUT_OF_REACH: &[(&str, &str)] = &[
     ("tcp.local", "our own machine has to be short of something"),
     ("list.mapped", "a matter of the list's line; the lab's names are canonical"),
     ("tlsrpt.none", "no record is no finding of its own: sts.tlsrpt_missing says so where it matters"),
+    ("delivery.port_unknown", "the lab's canary can be found; what is said where it cannot is tested apart"),
+    ("delivery.no_route", "the lab's machine has a way to all of the lab's addresses"),
     ("survey.panic", "a fault of ours"),
     ("delivery.not_asked", "what --depth policy says; the lab is scanned at full depth"),
     ("delivery.port_blocked", "the port of the mail servers is open to the whole scan, or to none of it"),
@@ -117,6 +119,10 @@ fn sound(name: &str, truth: &Truth) {
         ("testing_failing", _) => &[Some("report")],
         ("testing", _) if takes_no_mail => &[None],
         ("testing", _) if code.is_none() => &[Some("deliver")],
+        // A host that is simply not there, which no report has a word for.
+        ("testing", _) if matches!(kind(name, code.unwrap()), Kind::Finding(_)) => {
+            &[None, Some("deliver"), Some("report")]
+        }
         ("testing", _) | ("unknown", Some(_)) => &[Some("unknown")],
         _ => &[None],
     };

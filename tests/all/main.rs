@@ -4,6 +4,7 @@
 mod addresses;
 mod check;
 mod command;
+mod dane;
 mod dataset;
 mod demo;
 mod dns;
@@ -18,3 +19,4 @@ mod queries;
 mod scale;
 mod servers;
 mod shared_hosts;
+mod smtp;

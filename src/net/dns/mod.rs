@@ -158,6 +158,18 @@ impl Addresses {
         self.v4.security.and(self.v6.security)
     }
 
+    /// The targets of the CNAMEs from the host, in order.
+    #[must_use]
+    pub fn aliases(&self) -> &[String] {
+        if self.v4.aliases.is_empty() { &self.v6.aliases } else { &self.v4.aliases }
+    }
+
+    /// Whether the host is an alias.
+    #[must_use]
+    pub fn has_aliases(&self) -> bool {
+        !self.aliases().is_empty()
+    }
+
     /// All addresses, version 4 first.
     #[must_use]
     pub fn all(&self) -> Vec<IpAddr> {

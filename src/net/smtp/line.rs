@@ -29,9 +29,9 @@ pub(super) struct Line<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
-    /// A line on which nothing has been heard.
-    pub(super) fn new(stream: S, wire: Arc<Meter>) -> Self {
-        Self { stream, wire, reader: Reader::default() }
+    /// A line on which nothing has been said.
+    pub(super) fn new(stream: S, wire: Arc<Meter>, reader: Reader) -> Self {
+        Self { stream, wire, reader }
     }
 
     /// The stream, without what has been read of it.
@@ -65,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         }
         let mut buffer = [0; READ];
         loop {
-            if let Some(heard) = self.reader.next().map_err(Loss::Broken)? {
+            if let Some(heard) = self.reader.reply().map_err(Loss::Broken)? {
                 return Ok(heard);
             }
             match self.stream.read(&mut buffer).await.map_err(|error| self.loss(&error))? {

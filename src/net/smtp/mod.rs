@@ -24,6 +24,7 @@ use crate::failure::Failure;
 use crate::finding::https::{http, reach};
 use crate::finding::smtp;
 use crate::name::HostName;
+use crate::smtp::reply::Reader;
 use crate::smtp::talk::{Facts, Order, Stage, Talk};
 use line::Line;
 
@@ -159,7 +160,7 @@ impl Client {
 
         let stream = Metered::new(stream, WIRE_BUDGET);
         let wire = stream.meter();
-        let mut line = Line::new(stream, Arc::clone(&wire));
+        let mut line = Line::new(stream, Arc::clone(&wire), Reader::default());
         // The server speaks first.
         let end = self.converse(&mut line, talk, Vec::new(), deadline, &mut talked.times).await;
         talked.wire_bytes = wire.received();
@@ -180,7 +181,7 @@ impl Client {
             Ok((stream, facts)) => {
                 talked.times.tls = Some(started.elapsed());
                 talked.tls = Some(facts);
-                let mut line = Line::new(stream, Arc::clone(&wire));
+                let mut line = Line::new(stream, Arc::clone(&wire), Reader::within());
                 let ehlo = talk.secured();
                 // What fails from here on is a finding among the facts.
                 self.converse(&mut line, talk, ehlo, deadline, &mut talked.times).await;

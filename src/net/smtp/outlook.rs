@@ -1,6 +1,5 @@
 //! Whether mail hosts can be talked to from here: many networks block the port, and some answer it themselves.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::task::{JoinError, JoinSet};
@@ -97,22 +96,28 @@ impl Client {
         )
     }
 
-    /// Talks to a mail host at one of its addresses.
+    /// Talks to a mail host at its first address, and at one of the other family where there is no way to the first.
     async fn meet(mut self, resolver: Resolver, host: HostName, deadline: Instant) -> Step {
         let addresses = resolver.addresses(&host).await;
         let all = addresses.all();
-        let Some(address) = all.iter().find(|address| address.is_ipv4()).or(all.first()) else {
-            let failed = [failed(&addresses.v4.lookup), failed(&addresses.v6.lookup)].into_iter().flatten().next();
-            return Step::Met(
-                host.clone(),
-                Err(failed.unwrap_or_else(|| Failure::new(mx::NO_ADDRESS).about(host.as_str()))),
-            );
-        };
-        let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(MARGIN);
-        self.timeouts.smtp = self.timeouts.smtp.min(left);
-        let address: IpAddr = *address;
-        let talked = self.talk(&host, address).await;
-        Step::Met(host, Ok(Box::new(talked)))
+        let one_of_each = [all.iter().find(|address| address.is_ipv4()), all.iter().find(|address| address.is_ipv6())];
+        let mut met = Err([failed(&addresses.v4.lookup), failed(&addresses.v6.lookup)]
+            .into_iter()
+            .flatten()
+            .next()
+            .unwrap_or_else(|| Failure::new(mx::NO_ADDRESS).about(host.as_str())));
+        for address in one_of_each.into_iter().flatten() {
+            let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(MARGIN);
+            self.timeouts.smtp = self.timeouts.smtp.min(left);
+            let talked = self.talk(&host, *address).await;
+            // A network of one family alone has no way to the other.
+            let no_way = talked.failure.as_ref().is_some_and(|failure| failure.code == tcp::UNREACHABLE);
+            met = Ok(Box::new(talked));
+            if !no_way {
+                break;
+            }
+        }
+        Step::Met(host, met)
     }
 }
 

@@ -21,10 +21,8 @@ pub(super) fn handshake_failure(error: &io::Error, meter: &Meter) -> Failure {
     if meter.is_over_budget() {
         return Failure::new(http::WIRE_BUDGET).with("stage", "tls");
     }
-    // The first byte tells before the error does: of "HTTP/1.1 400" rustls sees a type and a length that make no sense.
-    let first = meter.first();
-    if first.first().is_some_and(|byte| !CONTENT_TYPES.contains(byte)) {
-        return Failure::new(tls::NOT_TLS).with("first_bytes", text::excerpt(&first[..first.len().min(SHOWN)]));
+    if let Some(failure) = not_tls(meter) {
+        return failure;
     }
     if let Some(failure) = rustls_failure(error) {
         return failure;
@@ -41,9 +39,20 @@ pub(super) fn handshake_failure(error: &io::Error, meter: &Meter) -> Failure {
 
 /// The failure of a handshake in which nothing more came. The subject is the caller's.
 pub(super) fn silence(meter: &Meter) -> Failure {
+    if let Some(failure) = not_tls(meter) {
+        return failure;
+    }
     // rustls waits for the end of the stream behind a close_notify; the peer has said that there is nothing to wait for.
     let code = if says_close_notify(&meter.first()) { tls::CLOSED } else { tls::TIMEOUT };
     Failure::new(code).with("received", meter.received())
+}
+
+/// The first byte tells before any error does: of "HTTP/1.1 400" rustls sees a type and a length that make no sense, and
+/// of less than that it sees nothing.
+fn not_tls(meter: &Meter) -> Option<Failure> {
+    let first = meter.first();
+    let told = first.first().is_some_and(|byte| !CONTENT_TYPES.contains(byte));
+    told.then(|| Failure::new(tls::NOT_TLS).with("first_bytes", text::excerpt(&first[..first.len().min(SHOWN)])))
 }
 
 /// Whether a close_notify stands among the records that are not encrypted (RFC 8446 6.1).

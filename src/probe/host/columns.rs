@@ -154,11 +154,7 @@ pub static COLUMNS: &[Column<Row>] = &[
     Column {
         name: "aliases",
         sentence: "The targets of the CNAMEs that were followed from the host, in order.",
-        cell: Cell::Texts(|r| {
-            let addresses = r.seen.addresses.as_ref()?;
-            let v4 = &addresses.v4.aliases;
-            probe::texts(if v4.is_empty() { &addresses.v6.aliases } else { v4 })
-        }),
+        cell: Cell::Texts(|r| probe::texts(r.seen.addresses.as_ref()?.aliases())),
     },
     Column {
         name: "addresses",

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Seen, is_routeless, secure};
+use super::{Seen, is_routeless, security as address_security};
 use crate::cert::Verdict;
 use crate::dane::{self, Match};
 use crate::failure::Failure;
@@ -85,7 +85,8 @@ fn at(mut finding: Finding, host: &HostName) -> Finding {
 
 fn questions(seen: &Seen) -> u64 {
     let addresses = seen.addresses.iter().map(|both| u64::from(both.v4.sent) + u64::from(both.v6.sent)).sum::<u64>();
-    addresses + seen.tlsa.iter().map(|(_, answer)| u64::from(answer.sent)).sum::<u64>()
+    let alias = seen.alias.iter().map(|answer| u64::from(answer.sent)).sum::<u64>();
+    addresses + alias + seen.tlsa.iter().map(|(_, answer)| u64::from(answer.sent)).sum::<u64>()
 }
 
 /// The name and the addresses (RFC 5321 5.1, RFC 2181 10.3).
@@ -98,8 +99,7 @@ fn reach(seen: &Seen, judged: &mut Judged) {
         judged.reach = Sight::NotAsked(finding::sts::DELIVERY_NOT_ASKED);
         return;
     };
-    let aliases = if addresses.v4.aliases.is_empty() { &addresses.v6.aliases } else { &addresses.v4.aliases };
-    if let Some(target) = aliases.last() {
+    if let Some(target) = addresses.aliases().last() {
         judged.findings.push(Finding::new(finding::mx::ALIAS).with("target", target.as_str()));
     }
     let failures = [probe::failure(&addresses.v4), probe::failure(&addresses.v6)];
@@ -142,7 +142,7 @@ fn reach(seen: &Seen, judged: &mut Judged) {
 /// TLSA records and DNSSEC (RFC 7672 2.1, 2.2).
 fn security(seen: &Seen, judged: &mut Judged) {
     let (Some(addresses), Some((_, tlsa))) = (&seen.addresses, &seen.tlsa) else { return };
-    let secure_addresses = secure(addresses);
+    let secure_addresses = seen.is_secure();
     judged.dane = match &tlsa.lookup {
         Lookup::NoData | Lookup::NxDomain => Dane::None,
         // RFC 7672 2.2.1: where the addresses are not secure nobody asks for TLSA records, so their troubles are nobody's.
@@ -157,7 +157,7 @@ fn security(seen: &Seen, judged: &mut Judged) {
         }
         Lookup::Found(_) if secure_addresses && tlsa.security == Security::Secure => Dane::Applies,
         // A resolver that does not validate says nothing of security, so nothing is said of it here.
-        Lookup::Found(_) if tlsa.security == Security::Unknown || addresses.v4.security == Security::Unknown => {
+        Lookup::Found(_) if tlsa.security == Security::Unknown || address_security(addresses) == Security::Unknown => {
             Dane::NotAsked
         }
         Lookup::Found(_) => {
@@ -214,9 +214,9 @@ fn attempt(seen: &Seen, talked: &Talked) -> Attempt {
 
 /// The TLSA records, where DNSSEC secures them and the addresses.
 fn published(seen: &Seen) -> Option<&[dane::Tlsa]> {
-    let (addresses, (_, tlsa)) = (seen.addresses.as_ref()?, seen.tlsa.as_ref()?);
+    let (_, tlsa) = seen.tlsa.as_ref()?;
     match &tlsa.lookup {
-        Lookup::Found(set) if secure(addresses) && tlsa.security == Security::Secure => Some(&set.records),
+        Lookup::Found(set) if seen.is_secure() && tlsa.security == Security::Secure => Some(&set.records),
         _ => None,
     }
 }

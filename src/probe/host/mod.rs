@@ -40,6 +40,8 @@ pub struct Seen {
     pub not_asked: Option<Code>,
     /// The addresses.
     pub addresses: Option<Addresses>,
+    /// The alias that stands at the host itself, asked where not all behind it is secure.
+    pub alias: Option<Answer<String>>,
     /// The TLSA records, with the name that they were asked at (RFC 7672 2.2.2): the last of these that was asked.
     pub tlsa: Option<(HostName, Answer<Tlsa>)>,
     /// The addresses that are not public, and those that are: only these are talked to.
@@ -63,6 +65,7 @@ impl Seen {
             attempts: 1,
             not_asked: None,
             addresses: None,
+            alias: None,
             tlsa: None,
             sorted: Sorted::default(),
             talked: Vec::new(),
@@ -76,6 +79,15 @@ impl Seen {
             Some((base, _)) if *base != self.host => vec![base, &self.host],
             _ => vec![&self.host],
         }
+    }
+
+    /// Whether DNSSEC secures the way to the host: its addresses, or the alias that it is (RFC 7672 2.2.2).
+    fn is_secure(&self) -> bool {
+        let alias = self
+            .alias
+            .as_ref()
+            .is_some_and(|alias| matches!(alias.lookup, Lookup::Found(_)) && alias.security == Security::Secure);
+        alias || self.addresses.as_ref().is_some_and(secure)
     }
 
     /// How many addresses were not talked to, because there are so many.
@@ -167,14 +179,17 @@ async fn go_on(resolver: &Resolver, client: &Client, reach: &Reach, seen: &mut S
         .copied()
         .filter(|address| !seen.talked.iter().any(|talked| talked.address.ip() == *address))
         .collect();
-    let tlsa = async {
-        match seen.tlsa.take() {
-            Some(tlsa) => Some(tlsa),
-            None => records(resolver, &host, &addresses).await,
+    let (tlsa, alias) = (&mut seen.tlsa, &mut seen.alias);
+    let records = async {
+        // RFC 7672 2.2.2: where the host is a secure alias of something that is not, its TLSA records count all the same.
+        if alias.is_none() && addresses.has_aliases() && !secure(&addresses) {
+            *alias = Some(resolver.alias(&host).await);
+        }
+        if tlsa.is_none() {
+            *tlsa = records(resolver, &host, &addresses).await;
         }
     };
-    let (tlsa, talked) = tokio::join!(tlsa, talk(client, &host, missing));
-    seen.tlsa = tlsa;
+    let ((), talked) = tokio::join!(records, talk(client, &host, missing));
     seen.talked.extend(talked);
     seen.talked.sort_by_key(|talked| talked.address);
     seen.addresses = Some(addresses);
@@ -187,9 +202,7 @@ async fn records(resolver: &Resolver, host: &HostName, addresses: &Addresses) ->
     if addresses.all().is_empty() {
         return None;
     }
-    let (v4, v6) = (&addresses.v4, &addresses.v6);
-    let aliases = if v4.aliases.is_empty() { &v6.aliases } else { &v4.aliases };
-    let target = aliases.last().filter(|_| secure(addresses)).and_then(|name| HostName::parse(name).ok());
+    let target = addresses.aliases().last().filter(|_| secure(addresses)).and_then(|name| HostName::parse(name).ok());
     if let Some(target) = target {
         let answer = resolver.tlsa(&target.child(LABELS).ok()?).await;
         if !matches!(answer.lookup, Lookup::NoData | Lookup::NxDomain) {
@@ -204,9 +217,19 @@ async fn records(resolver: &Resolver, host: &HostName, addresses: &Addresses) ->
 /// The labels in front of a host for the service of mail (RFC 7672 2.2.3): port 25, whatever port a lab uses.
 const LABELS: &str = "_25._tcp";
 
-/// Whether DNSSEC secures the addresses: those of one version of IP that are there, and the absence of the others.
+/// Whether DNSSEC secures the addresses: those of one version of IP, and those of the other or their absence. What could not
+/// be looked up takes nothing from what was.
 fn secure(addresses: &Addresses) -> bool {
-    addresses.v4.security == Security::Secure && addresses.v6.security == Security::Secure
+    security(addresses) == Security::Secure
+}
+
+/// What the resolver says of DNSSEC for the addresses that were seen.
+fn security(addresses: &Addresses) -> Security {
+    match (probe::failure(&addresses.v4), probe::failure(&addresses.v6)) {
+        (None, Some(_)) => addresses.v4.security,
+        (Some(_), None) => addresses.v6.security,
+        (None, None) | (Some(_), Some(_)) => addresses.security(),
+    }
 }
 
 /// Talks to a host at these addresses.

@@ -25,6 +25,10 @@ fn records<T>(records: Vec<T>) -> Lookup<T> {
     if records.is_empty() { Lookup::NoData } else { Lookup::Found(Rrset { records, ttl: 300 }) }
 }
 
+fn failed_address<T>() -> Lookup<T> {
+    Lookup::Failed(Failure::new(dns::TIMEOUT))
+}
+
 /// A host with these addresses, none of which was talked to yet.
 fn host(addresses: &[&str], security: Security) -> Seen {
     let all: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
@@ -204,6 +208,22 @@ fn dane_counts_where_everything_is_secure() {
         seen.talked = vec![talked(V4, good(), None)];
         seen.tlsa = Some((seen.host.clone(), answer(lookup, security)));
         assert_eq!(judge(&seen).dane, dane, "row {number}");
+    }
+    // A look-up of addresses that failed takes nothing from those that were seen.
+    let mut seen = host(&[V4], Secure);
+    if let Some(addresses) = &mut seen.addresses {
+        addresses.v6 = answer(failed_address(), Unknown);
+    }
+    seen.talked = vec![talked(V4, good(), None)];
+    seen.tlsa = Some((seen.host.clone(), answer(record(), Secure)));
+    assert_eq!(judge(&seen).dane, Dane::Applies);
+    // A secure alias of something that is not secure (RFC 7672 2.2.2).
+    let mut seen = host(&[V4], Insecure);
+    seen.talked = vec![talked(V4, good(), None)];
+    seen.tlsa = Some((seen.host.clone(), answer(record(), Secure)));
+    for (security, dane) in [(Insecure, Dane::Insecure), (Secure, Dane::Applies)] {
+        seen.alias = Some(answer(records(vec!["elsewhere.example".to_owned()]), security));
+        assert_eq!(judge(&seen).dane, dane);
     }
     // Without a certificate nothing was held against the records.
     let mut seen = host(&[V4], Secure);

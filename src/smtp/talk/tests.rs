@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::smtp::reply::Reader;
 
@@ -36,7 +38,7 @@ fn play(script: &[Came]) -> Played {
         let order = match script.next().expect("the script is as long as the conversation") {
             Says(text) => {
                 reader.push(text.as_bytes());
-                talk.hear(reader.next().unwrap().unwrap())
+                talk.hear(reader.reply().unwrap().unwrap())
             }
             Goes(loss) => break talk.lost(loss.clone()),
         };
@@ -61,12 +63,14 @@ fn play(script: &[Came]) -> Played {
     Played { said: said.join(" "), failure, facts: talk.into_facts() }
 }
 
+/// What comes; what we say; why it ends; what is found; what STARTTLS came to.
+type Row<'a> = (&'a [Came<'a>], &'a str, Option<&'a str>, &'a [&'a str], StartTls);
+
 #[test]
 fn a_reply_goes_in_and_an_order_comes_out() {
     use StartTls::{Accepted, NotOffered, Refused, Unknown};
     let all = "EHLO STARTTLS * EHLO QUIT";
-    // What comes; what we say; why it ends; what is found; what STARTTLS came to.
-    let rows: &[(&[Came], &str, Option<&str>, &[&str], StartTls)] = &[
+    let rows: &[Row] = &[
         (&[Says("220 a\r\n"), Says(EHLO), Says("220 go\r\n"), Says("250 a\r\n")], all, None, &[], Accepted),
         (
             &[Says("220 a\r\n"), Says("250-a\r\n250 starttls\r\n"), Says("220\r\n"), Says("250\r\n")],
@@ -236,4 +240,26 @@ fn what_is_kept_is_bounded() {
     let facts = play(&[Says("220 a\r\n"), Says(&long), Goes(Loss::Late)]).facts;
     assert_eq!(facts.keywords.len(), 16);
     assert!(facts.keywords.iter().all(|keyword| keyword.len() <= text::KEPT));
+}
+
+proptest! {
+    #[test]
+    fn every_conversation_ends_and_says_nothing_else(
+        replies in proptest::collection::vec((200_u16..600, any::<bool>(), 0_usize..2), 6),
+    ) {
+        let mut talk = Talk::new("client.example");
+        let mut heard = 0;
+        for (code, offers, unread) in replies {
+            heard += 1;
+            let lines = if offers { vec![b"a".to_vec(), b"StartTLS".to_vec()] } else { vec![b"a".to_vec()] };
+            let said = match talk.hear(Heard { reply: Reply { code, lines }, unread, ..Heard::default() }) {
+                Order::Send(said) => said,
+                Order::StartTls => talk.secured(),
+                Order::Quit(_) => break,
+            };
+            let lawful = [&b"EHLO client.example\r\n"[..], b"HELO client.example\r\n", b"STARTTLS\r\n"];
+            prop_assert!(lawful.contains(&said.as_slice()));
+        }
+        prop_assert!(heard <= 4, "greeting, EHLO, STARTTLS, EHLO; or greeting, EHLO, HELO");
+    }
 }

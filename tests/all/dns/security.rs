@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use stscan::finding::dane;
+use stscan::lab::{self, Lab, LabOptions, Population};
+use stscan::name::HostName;
 use stscan::net::dns::{Answer, Lookup, Resolver, Security, Txt};
 use stscan::net::{NetConfig, Upstream};
 use tokio::task::JoinSet;
@@ -94,6 +96,18 @@ async fn one_resolver_that_validates_vouches_for_no_other() {
     assert_eq!(seen, [2, 2]);
     validating.stop().await;
     other.stop().await;
+}
+
+/// The lab's resolver shows that it validates, so its worlds are secure or insecure.
+#[tokio::test]
+async fn the_lab_is_believed() {
+    let population = Population::new(lab::worlds().unwrap(), 0, 1);
+    let lab = Lab::start(population, LabOptions::default()).await.unwrap();
+    let resolver = Resolver::new(&config(vec![Upstream::Udp(lab.resolver)])).unwrap();
+    resolver.preflight().await.unwrap();
+    let answer = resolver.txt(&HostName::parse("_mta-sts.nobody-has-this-name.test").unwrap()).await;
+    assert_eq!((code(&answer), answer.security), ("nxdomain", Security::Insecure));
+    resolver.close().await;
 }
 
 #[tokio::test]

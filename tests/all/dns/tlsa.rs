@@ -29,7 +29,7 @@ fn reply(ask: &Ask, datas: &[&[u8]]) -> Vec<Packet> {
 }
 
 /// More than a datagram may hold, and nearly all that a message may.
-const LARGE: [u8; 65_000] = [7; 65_000];
+static LARGE: [u8; 65_000] = [7; 65_000];
 
 fn cases() -> Vec<Case> {
     let malformed = || Err("dns.malformed");

@@ -2,9 +2,9 @@
 
 pub(crate) mod pki;
 pub(crate) mod server;
+pub(crate) mod tls;
 
 mod http;
-mod tls;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(crate) const TIMEOUTS: Timeouts = Timeouts {
 };
 
 /// What a machine under load may add to a time bound (HOSTILE.md).
-const SLACK: Duration = Duration::from_secs(1);
+pub(crate) const SLACK: Duration = Duration::from_secs(1);
 
 /// A configuration with the guard on but for loopback.
 pub(crate) fn config(port: u16, roots: Vec<RootStore>) -> NetConfig {

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 /// A connection of a server lives no longer, whatever the test does.
-const LIFE: Duration = Duration::from_secs(20);
+pub(crate) const LIFE: Duration = Duration::from_secs(20);
 
 /// What is written to a client, and what comes then.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ impl Script {
         Self { pause: Some(pause), ..Self::new(bytes, Then::Hold) }
     }
 
-    async fn play(&self, stream: &mut (impl AsyncWrite + Unpin)) -> std::io::Result<()> {
+    pub(crate) async fn play(&self, stream: &mut (impl AsyncWrite + Unpin)) -> std::io::Result<()> {
         match self.pause {
             Some(pause) => {
                 for byte in &self.bytes {
@@ -164,7 +164,7 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin), http2: bool) -> std
     }
 }
 
-fn finish(stream: TcpStream, then: Then) {
+pub(crate) fn finish(stream: TcpStream, then: Then) {
     if then == Then::Reset {
         // Closing with a linger of nothing sends RST.
         let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));

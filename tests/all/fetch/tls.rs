@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
+use stscan::cert::RootStore;
 use stscan::net::https::Client;
 use stscan::net::reach::Reach;
 use tokio::net::TcpListener;
@@ -19,25 +20,34 @@ fn good() -> Script {
     Script::new(head + POLICY, Then::Close)
 }
 
-#[tokio::test]
-async fn what_lies_behind_a_bad_certificate_is_observed_unauthenticated() {
+/// What a chain is, the chain, and the codes that its verdict holds.
+pub(crate) type Chain = (&'static str, Identity, &'static [&'static str]);
+
+/// Chains for a host with what is to be found in them, and the stores to judge them by. The first one is good.
+pub(crate) fn chains(host: &str) -> (Vec<RootStore>, Vec<Chain>) {
     let (root, community, stranger) =
         (Authority::root("root"), Authority::root("community"), Authority::root("stranger"));
     let middle = root.intermediate("middle");
-    let rows: [(&str, Identity, &[&str]); 9] = [
-        ("good", middle.identity(&[HOST], VALID), &["cert.store_dependent"]),
-        ("expired", middle.identity(&[HOST], PAST), &["cert.expired", "cert.store_dependent"]),
-        ("not yet valid", middle.identity(&[HOST], FUTURE), &["cert.not_yet_valid", "cert.store_dependent"]),
+    let rows: Vec<Chain> = vec![
+        ("good", middle.identity(&[host], VALID), &["cert.store_dependent"]),
+        ("expired", middle.identity(&[host], PAST), &["cert.expired", "cert.store_dependent"]),
+        ("not yet valid", middle.identity(&[host], FUTURE), &["cert.not_yet_valid", "cert.store_dependent"]),
         ("wrong name", middle.identity(&["example.com"], VALID), &["cert.name", "cert.store_dependent"]),
-        ("self-signed", Identity::self_signed(&[HOST]), &["cert.self_signed"]),
-        ("unknown authority", stranger.identity(&[HOST], VALID), &["cert.unknown_issuer"]),
-        ("expired and unknown", stranger.identity(&[HOST], PAST), &["cert.expired", "cert.unknown_issuer"]),
-        ("missing intermediate", middle.identity(&[HOST], VALID).leaf_alone(), &["cert.missing_intermediate"]),
-        ("community", community.identity(&[HOST], VALID), &["cert.unknown_issuer", "cert.store_dependent"]),
+        ("self-signed", Identity::self_signed(&[host]), &["cert.self_signed"]),
+        ("unknown authority", stranger.identity(&[host], VALID), &["cert.unknown_issuer"]),
+        ("expired and unknown", stranger.identity(&[host], PAST), &["cert.expired", "cert.unknown_issuer"]),
+        ("missing intermediate", middle.identity(&[host], VALID).leaf_alone(), &["cert.missing_intermediate"]),
+        ("community", community.identity(&[host], VALID), &["cert.unknown_issuer", "cert.store_dependent"]),
     ];
+    (vec![root.store("first"), community.store("second")], rows)
+}
+
+#[tokio::test]
+async fn what_lies_behind_a_bad_certificate_is_observed_unauthenticated() {
+    let (stores, rows) = chains(HOST);
     for (what, identity, expected) in rows {
         let server = Server::tls(identity.config(&[b"http/1.1"]), good()).await;
-        let fetch = fetch(server.address, vec![root.store("first"), community.store("second")]).await;
+        let fetch = fetch(server.address, stores.clone()).await;
         assert_eq!(failure(&fetch), None, "{what}");
         assert_eq!(verdict(&fetch), expected, "{what}");
         assert_eq!(is_authenticated(&fetch), what == "good", "{what}");
@@ -53,14 +63,14 @@ async fn what_lies_behind_a_bad_certificate_is_observed_unauthenticated() {
     }
 }
 
-/// A ServerHello of TLS 1.0 that takes TLS_RSA_WITH_AES_128_CBC_SHA.
-fn server_hello_of_tls_1_0() -> Vec<u8> {
-    let mut hello = vec![3, 1];
+/// A ServerHello of TLS 1.0 (1), 1.1 (2) and so on that takes TLS_RSA_WITH_AES_128_CBC_SHA.
+fn server_hello(version: u8) -> Vec<u8> {
+    let mut hello = vec![3, version];
     hello.extend([7; 32]);
     hello.extend([0, 0x00, 0x2f, 0]);
     let mut message = vec![2, 0, 0, u8::try_from(hello.len()).unwrap()];
     message.extend(hello);
-    let mut record = vec![22, 3, 1, 0, u8::try_from(message.len()).unwrap()];
+    let mut record = vec![22, 3, version, 0, u8::try_from(message.len()).unwrap()];
     record.extend(message);
     record
 }
@@ -69,33 +79,39 @@ fn alert(level: u8, description: u8) -> Vec<u8> {
     vec![21, 3, 3, 0, 2, level, description]
 }
 
-#[tokio::test]
-async fn a_handshake_that_fails_says_why() {
+/// What may come in answer to a ClientHello, and the code that it is (HOSTILE.md 77-82, 90).
+pub(crate) fn broken_handshakes() -> Vec<(&'static str, Script, &'static str)> {
     let oversized = [&[22, 3, 3, 0xff, 0xff][..], &[0; 70_000]].concat();
     let huge_message = [&[22, 3, 3, 0x40, 0x00, 2, 0xff, 0xff, 0xff][..], &[0; 16_380]].concat();
-    let rows: Vec<(&str, Script, &str)> = vec![
-        ("old server hello", Script::new(server_hello_of_tls_1_0(), Then::Hold), "tls.version"),
+    vec![
+        ("TLS 1.0", Script::new(server_hello(1), Then::Hold), "tls.version"),
+        ("TLS 1.1", Script::new(server_hello(2), Then::Hold), "tls.version"),
         ("alert 70", Script::new(alert(2, 70), Then::Close), "tls.version"),
         ("alert 40", Script::new(alert(2, 40), Then::Close), "tls.alert"),
         ("alert 112", Script::new(alert(2, 112), Then::Close), "tls.alert"),
         ("plain HTTP", Script::new("HTTP/1.1 400 Bad Request\r\n\r\n", Then::Close), "tls.not_tls"),
         ("SSH", Script::new("SSH-2.0-OpenSSH_9.6\r\n", Then::Hold), "tls.not_tls"),
+        ("a byte of text", Script::new("5", Then::Hold), "tls.not_tls"),
         ("SSLv2", Script::new([0x80, 0x03, 0x00, 0x00, 0x01], Then::Hold), "tls.not_tls"),
         ("FIN", Script::new("", Then::Close), "tls.closed"),
         ("FIN in a record", Script::new([22, 3, 3, 0, 80, 2], Then::Close), "tls.closed"),
         ("close_notify, socket open", Script::new(alert(1, 0), Then::Hold), "tls.closed"),
         ("RST", Script::new("", Then::Reset), "tcp.reset"),
         ("silence", Script::new("", Then::Hold), "tls.timeout"),
-        ("drip", Script::dripping(server_hello_of_tls_1_0(), Duration::from_millis(200)), "tls.timeout"),
+        ("drip", Script::dripping(server_hello(1), Duration::from_millis(200)), "tls.timeout"),
         ("oversized record", Script::new(oversized, Then::Hold), "tls.too_large"),
         ("huge message", Script::new(huge_message, Then::Hold), "tls.too_large"),
         ("flood of empty records", Script::endless("", [22, 3, 3, 0, 0].repeat(100)), "tls.protocol"),
         ("flood of warnings", Script::endless("", alert(1, 90).repeat(100)), "tls.protocol"),
         ("flood of change_cipher_spec", Script::endless("", [20, 3, 3, 0, 1, 1].repeat(100)), "tls.protocol"),
         ("a server that asks", Script::new([22, 3, 3, 0, 4, 1, 0, 0, 0], Then::Hold), "tls.protocol"),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn a_handshake_that_fails_says_why() {
     let mut wrong = Vec::new();
-    for (what, script, expected) in rows {
+    for (what, script, expected) in broken_handshakes() {
         let server = Server::raw(script).await;
         let fetch = fetch(server.address, Vec::new()).await;
         if failure(&fetch) != Some(expected) {

@@ -27,6 +27,7 @@ const OF_THE_NETWORK: &[&str] = &[
     "scan_id",
     "observed_at",
     "elapsed_ms",
+    "delivery_refused_until",
     "record_ttl",
     "record_failure_detail",
     "policy_addresses",
@@ -197,7 +198,8 @@ impl Network {
     }
 
     fn scan(&self, dataset: &str, more: &[&str]) -> Scan {
-        let line = ["scan", "list.txt", "--out", dataset, "--order", "input", "--progress", "none"];
+        let line =
+            ["scan", "list.txt", "--out", dataset, "--order", "input", "--progress", "none", "--depth", "policy"];
         let output = self.stscan(&[&line, more].concat());
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         let table = |name: &str| parts(&self.folder.path().join(dataset).join(name)).into_iter().flat_map(|p| rows(&p));

@@ -223,8 +223,7 @@ fn txt(answer: &Answer<Txt>) -> String {
 
 fn all(addresses: &Addresses) -> String {
     let all: Vec<String> = addresses.all().iter().map(ToString::to_string).collect();
-    let aliases = if addresses.v4.aliases.is_empty() { &addresses.v6.aliases } else { &addresses.v4.aliases };
-    let alias = aliases.last().map(|target| format!(" (alias of {})", shown(target))).unwrap_or_default();
+    let alias = addresses.aliases().last().map(|target| format!(" (alias of {})", shown(target))).unwrap_or_default();
     if !all.is_empty() {
         return bounded(&all) + &alias;
     }
