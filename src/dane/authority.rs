@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, Error, KeyUsage};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer as _;
 
 use super::presented::{self, Presented};
 use super::tlsa::{CERTIFICATE, EXACT, TRUST_ANCHOR, Tlsa};
@@ -162,14 +165,33 @@ impl Validity {
 }
 
 /// Whether the leaf is for one of the names (RFC 7672 3.2.2, 3.2.3), by its SAN DNS-IDs; `*` only as the whole left-most
-/// label. Where there is no DNS-ID at all, RFC 7672 would have the common name looked at; here it is not, as nowhere in
-/// this project (RFC 9525 2 has done away with it), and the finding says how many alternative names there are.
+/// label. Only where there is no DNS-ID at all the common name is looked at, as nowhere else in this project.
 pub(super) fn is_named(leaf: &Presented<'_>, names: &[&HostName]) -> bool {
     let Ok(end_entity) = EndEntityCert::try_from(&leaf.der) else { return false };
     names.iter().any(|name| {
         let name = ServerName::try_from(name.as_str());
         name.is_ok_and(|name| end_entity.verify_is_valid_for_subject_name(&name).is_ok())
-    })
+    }) || common_names(leaf).iter().any(|common| names.iter().any(|name| is_matched(common, name)))
+}
+
+/// The common names of a certificate without any DNS-ID (RFC 7672 3.2.3); none of one that has a DNS-ID.
+fn common_names(leaf: &Presented<'_>) -> Vec<String> {
+    let Ok((_, certificate)) = X509Certificate::from_der(&leaf.der) else { return Vec::new() };
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let is_dns = |name: &GeneralName<'_>| matches!(name, GeneralName::DNSName(_));
+    if names.is_some_and(|names| names.value.general_names.iter().any(is_dns)) {
+        return Vec::new();
+    }
+    let texts = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
+    texts.map(str::to_ascii_lowercase).collect()
+}
+
+/// Whether a common name is the host's, or a wildcard for its whole left-most label.
+fn is_matched(common: &str, host: &HostName) -> bool {
+    match common.strip_prefix("*.") {
+        Some(parent) => host.as_str().split_once('.').is_some_and(|(_, rest)| rest == parent),
+        None => common == host.as_str(),
+    }
 }
 
 /// One run of path validation, which rustls-webpki bounds. Gives the place of the record whose authority it ends in.

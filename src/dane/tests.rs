@@ -178,12 +178,14 @@ fn a_chain_must_lead_to_the_authority_for_the_host_and_in_time() {
     let apex = middle.leaf(&["example.com"], VALID);
     let wild = middle.leaf(&["*.example.com"], VALID);
     let elsewhere = middle.leaf(&["mx.example.net", "*.mx.example.com"], VALID);
-    let nameless = {
-        // The common name alone.
-        let mut params = params(HOST, &[], VALID, false);
-        params.distinguished_name.push(DnType::CommonName, HOST);
+    // RFC 7672 3.2.3: the common name counts only where there is no DNS-ID.
+    let common = |common: &str, names: &[&str]| {
+        let mut params = params(HOST, names, VALID, false);
+        params.distinguished_name.push(DnType::CommonName, common);
         middle.leaf_of(&params)
     };
+    let (nameless, misnamed) = (common(HOST, &[]), common("mx.example.net", &[]));
+    let (wildly, beside) = (common("*.example.com", &[]), common(HOST, &["mx.example.net"]));
     let expired = middle.leaf(&[HOST], PAST);
     let future = middle.leaf(&[HOST], FUTURE);
     let both = middle.leaf(&["other.example"], PAST);
@@ -241,7 +243,10 @@ fn a_chain_must_lead_to_the_authority_for_the_host_and_in_time() {
         ("its own issuer, twice", own.clone(), vec![&lone.der, &lone.der], Some("dane.mismatch")),
         ("its own issuer, whole", of(2, 0, 0, &lone.der, &lone.spki), vec![&lone.der], Some("dane.mismatch")),
         ("for another host", of_middle.clone(), vec![&elsewhere.der, &middle.der], Some("dane.ta_name")),
-        ("for nobody", of_middle.clone(), vec![&nameless.der, &middle.der], Some("dane.ta_name")),
+        ("for a common name", of_middle.clone(), vec![&nameless.der, &middle.der], None),
+        ("for another common name", of_middle.clone(), vec![&misnamed.der, &middle.der], Some("dane.ta_name")),
+        ("for a wildcard in the common name", of_middle.clone(), vec![&wildly.der, &middle.der], None),
+        ("for a common name beside a SAN", of_middle.clone(), vec![&beside.der, &middle.der], Some("dane.ta_name")),
         ("expired", of_middle.clone(), vec![&expired.der, &middle.der], Some("dane.ta_expired")),
         ("not yet valid", of_middle.clone(), vec![&future.der, &middle.der], Some("dane.ta_expired")),
         (
