@@ -33,7 +33,7 @@ pub struct NetArgs {
     /// Port of the mail hosts
     #[arg(long, value_name = "PORT", default_value_t = 25)]
     pub smtp_port: u16,
-    /// Name or [ADDRESS] that EHLO says we are: best the name that our address resolves to [default: this machine's name]
+    /// Name, or address in brackets, that EHLO says we are: best the name that our address resolves to [default: this machine's name]
     #[arg(long, value_name = "NAME", value_parser = helo)]
     pub helo: Option<String>,
     /// Domain that is known to take mail, by which to find out whether mail hosts can be reached from here; repeatable, none
@@ -119,7 +119,7 @@ fn canary(text: &str) -> Result<String, String> {
     HostName::parse(text).map(|name| name.to_string()).map_err(|error| error.to_string())
 }
 
-/// The name of this machine as EHLO wants it, or the literal of an address that is nobody's (RFC 5321 4.1.3).
+/// The name of this machine, as the kernel has it, where it is a host name at all.
 fn own_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     HostName::parse(name.trim()).map_or_else(|_| "localhost.localdomain".to_owned(), |name| name.to_string())

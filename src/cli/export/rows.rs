@@ -95,7 +95,6 @@ fn parts(scan: &Scan, table: &str) -> Result<Vec<PathBuf>, Error> {
 }
 
 fn announced(rows: Rows<'_>, row: usize) -> Result<Announced, Error> {
-    let damaged = |what: &str| Error::Input(format!("the dataset is damaged: a domain has no {what}"));
     let domain = rows.text("domain", row).and_then(|text| HostName::parse(text).ok());
     let hosts = rows.structs("delivery_hosts", row);
     let results = rows.structs("delivery_reports", row);
@@ -117,11 +116,18 @@ fn announced(rows: Rows<'_>, row: usize) -> Result<Announced, Error> {
         domain: domain.ok_or_else(|| damaged("name"))?.to_string(),
         policy,
         hosts: hosts.map(|list| (0..list.len()).map(|at| host(&list, at)).collect()).unwrap_or_default(),
-        results: results.map(|list| (0..list.len()).filter_map(|at| counted(&list, at)).collect()).unwrap_or_default(),
+        results: results
+            .map(|list| (0..list.len()).map(|at| counted(&list, at)).collect())
+            .transpose()?
+            .unwrap_or_default(),
         causes: Vec::new(),
     };
     let seq = rows.int("seq", row).ok_or_else(|| damaged("number"))?;
     Ok(Announced { seq, observed_at: rows.time("observed_at", row).unwrap_or(0), seen, body })
+}
+
+fn damaged(what: &str) -> Error {
+    Error::Input(format!("the dataset is damaged: a domain has no {what}"))
 }
 
 fn host(list: &Structs, at: usize) -> Host {
@@ -137,12 +143,16 @@ fn host(list: &Structs, at: usize) -> Host {
     }
 }
 
-fn counted(list: &Structs, at: usize) -> Option<Counted> {
-    Some(Counted {
-        policy_type: PolicyType::read(list.text("policy_type", at)?)?,
-        result_type: list.text("result_type", at)?.to_owned(),
-        count: u64::try_from(list.int("count", at)?).ok()?,
-    })
+/// A count that cannot be read is an error: left out, it would be sessions that went well.
+fn counted(list: &Structs, at: usize) -> Result<Counted, Error> {
+    let read = || {
+        Some(Counted {
+            policy_type: PolicyType::read(list.text("policy_type", at)?)?,
+            result_type: list.text("result_type", at)?.to_owned(),
+            count: u64::try_from(list.int("count", at)?).ok()?,
+        })
+    };
+    read().ok_or_else(|| damaged("count that can be read"))
 }
 
 /// The domains of a round, with what the other tables say of them.

@@ -121,7 +121,9 @@ fn a_sender_refuses_as_long_as_it_remembers() {
     let refused = spoken(true, Dane::None, Session { tls: PLAIN, pkix: UNASKED, dane: UNASKED });
     let good = spoken(true, Dane::None, GOOD);
     let other = spoken(false, Dane::None, GOOD);
-    let table: &[(&str, Vec<MailHost>, bool, Option<Verdict>, Option<u64>)] = &[
+    /// Mode, hosts, whether anything would be reported; what a sender does, and until which second it refuses.
+    type Case = (&'static str, Vec<MailHost>, bool, Option<Verdict>, Option<u64>);
+    let table: &[Case] = &[
         ("enforce", vec![good.clone()], false, Some(Verdict::Deliver), None),
         ("enforce", vec![good.clone(), other.clone()], true, Some(Verdict::Report), None),
         ("enforce", vec![refused.clone()], true, Some(Verdict::Refuse), Some(1_000 + 604_800)),

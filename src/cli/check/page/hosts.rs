@@ -19,7 +19,7 @@ const DATA_SHOWN: usize = 16;
 /// Everything about the mail hosts.
 pub(super) fn hosts(page: &mut Page, row: &Domains) {
     let Some(delivery) = &row.judged.delivery else { return };
-    if delivery.hosts.is_empty() || row.hosts.is_empty() && !delivery.hosts.iter().any(|host| is_broken(host)) {
+    if delivery.hosts.is_empty() || row.hosts.is_empty() && !delivery.hosts.iter().any(is_broken) {
         return;
     }
     page.line("");
