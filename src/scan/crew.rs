@@ -130,10 +130,10 @@ async fn discover(
     let mut end = None;
     while open || !tasks.set.is_empty() {
         tokio::select! {
-                   Some(ended) = tasks.set.join_next_with_id() => {
-                       window = (window + 1).min(concurrency);
-                       let ended = tasks.settle(ended);
-                       if let Some((_, Some(discovered))) = &ended
+            Some(ended) = tasks.set.join_next_with_id() => {
+                window = (window + 1).min(concurrency);
+                let ended = tasks.settle(ended);
+                if let Some((_, Some(discovered))) = &ended
                     && let Some(code) = hopeless(&mut failed, discovered)
                     && !answers_now(&surveyor).await
                 {
@@ -141,42 +141,48 @@ async fn discover(
                     return Some(code);
                 }
                 let sent = match ended {
-                           None => true,
-                           Some((target, None)) => done.send((target, Survey::panicked())).await.is_ok(),
-                           Some((target, Some(discovered))) if surveyor.is_settled(&discovered) => {
-                               done.send((target, discovered.into())).await.is_ok()
-                           }
-                           Some((target, Some(discovered))) => odd.send((target, discovered)).await.is_ok(),
-                       };
-                       // Nobody takes the rows any more: the writer failed, and says why.
-                       if !sent {
-                           {
-        tasks.drop_all().await; return None; }
-                       }
-                   }
-                   next = targets.recv(), if open && tasks.set.len() < window => match next {
-                       Some(target) => {
-                           let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
-                           tasks.spawn(target, async move { surveyor.discover(&domain).await });
-                       }
-                       None => open = false,
-                   },
-                   Ok(()) = stop.changed() => match *stop.borrow_and_update() {
-                       Stop::No => {}
-                       Stop::Drain(_) => {
-                           open = false;
-                           targets.close();
-                           end = Some(Instant::now() + DRAIN);
-                       }
-                       Stop::Now(_) => { tasks.drop_all().await; return None; }
-                   },
-                   // Nobody takes the rows any more: the writer failed, and says why.
+                    None => true,
+                    Some((target, None)) => done.send((target, Survey::panicked())).await.is_ok(),
+                    Some((target, Some(discovered))) if surveyor.is_settled(&discovered) => {
+                        done.send((target, discovered.into())).await.is_ok()
+                    }
+                    Some((target, Some(discovered))) => odd.send((target, discovered)).await.is_ok(),
+                };
+                // Nobody takes the rows any more: the writer failed, and says why.
+                if !sent {
+                    tasks.drop_all().await;
+                    return None;
+                }
+            }
+            next = targets.recv(), if open && tasks.set.len() < window => match next {
+                Some(target) => {
+                    let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
+                    tasks.spawn(target, async move { surveyor.discover(&domain).await });
+                }
+                None => open = false,
+            },
+            Ok(()) = stop.changed() => match *stop.borrow_and_update() {
+                Stop::No => {}
+                Stop::Drain(_) => {
+                    open = false;
+                    targets.close();
+                    end = Some(Instant::now() + DRAIN);
+                }
+                Stop::Now(_) => {
+                    tasks.drop_all().await;
+                    return None;
+                }
+            },
+            // Nobody takes the rows any more: the writer failed, and says why.
             () = done.closed() => {
                 tasks.drop_all().await;
                 return None;
             }
-            () = at(end) => { tasks.drop_all().await; return None; }
-               }
+            () = at(end) => {
+                tasks.drop_all().await;
+                return None;
+            }
+        }
     }
     None
 }
@@ -236,61 +242,61 @@ async fn survey(
         let room = tasks.set.len() < concurrency;
         let due = waiting.front().map(|first| first.due);
         tokio::select! {
-                   Some(ended) = tasks.set.join_next_with_id() => {
-                       let sent = match tasks.settle(ended) {
-                           None => true,
-                           Some((target, Some(survey))) if survey.is_owed_another() && end.is_none() => {
-                               waiting.push_back(Waiting { due: Instant::now() + PAUSE, target, survey });
-                               true
-                           }
-                           Some((target, seen)) => {
-                               let seen = seen.unwrap_or_else(Survey::panicked);
-                               cut |= seen.is_owed_another();
-                               done.send((target, seen)).await.is_ok()
-                           }
-                       };
-                       if !sent {
-                           tasks.drop_all().await;
-                           return true;
-                       }
-                   }
-                   () = at(due), if room => {
-                       if let Some(Waiting { target, mut survey, .. }) = waiting.pop_front() {
-                           let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
-                           tasks.spawn(target, async move {
-                               surveyor.again(&domain, &mut survey).await;
-                               survey
-                           });
-                       }
-                   }
-                   next = odd.recv(), if open && room && waiting.len() < WAITING_MAX => match next {
-                       Some((target, discovered)) => {
-                           if discovered.record.announced() {
-                               meter.announced(1);
-                           }
-                           let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
-                           tasks.spawn(target, async move { surveyor.survey(&domain, discovered).await });
-                       }
-                       None => open = false,
-                   },
-                   Ok(()) = stop.changed() => match *stop.borrow_and_update() {
-                       Stop::No => {}
-                       Stop::Drain(_) => end = Some(Instant::now() + DRAIN),
-                       Stop::Now(_) => {
-        tasks.drop_all().await;
-        return true;
+            Some(ended) = tasks.set.join_next_with_id() => {
+                let sent = match tasks.settle(ended) {
+                    None => true,
+                    Some((target, Some(survey))) if survey.is_owed_another() && end.is_none() => {
+                        waiting.push_back(Waiting { due: Instant::now() + PAUSE, target, survey });
+                        true
+                    }
+                    Some((target, seen)) => {
+                        let seen = seen.unwrap_or_else(Survey::panicked);
+                        cut |= seen.is_owed_another();
+                        done.send((target, seen)).await.is_ok()
+                    }
+                };
+                if !sent {
+                    tasks.drop_all().await;
+                    return true;
+                }
+            }
+            () = at(due), if room => {
+                if let Some(Waiting { target, mut survey, .. }) = waiting.pop_front() {
+                    let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
+                    tasks.spawn(target, async move {
+                        surveyor.again(&domain, &mut survey).await;
+                        survey
+                    });
+                }
+            }
+            next = odd.recv(), if open && room && waiting.len() < WAITING_MAX => match next {
+                Some((target, discovered)) => {
+                    if discovered.record.announced() {
+                        meter.announced(1);
+                    }
+                    let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
+                    tasks.spawn(target, async move { surveyor.survey(&domain, discovered).await });
+                }
+                None => open = false,
+            },
+            Ok(()) = stop.changed() => match *stop.borrow_and_update() {
+                Stop::No => {}
+                Stop::Drain(_) => end = Some(Instant::now() + DRAIN),
+                Stop::Now(_) => {
+                    tasks.drop_all().await;
+                    return true;
+                }
+            },
+            () = at(end) => {
+                tasks.drop_all().await;
+                return true;
+            }
+            // Nobody takes the rows any more: the writer failed, and says why.
+            () = done.closed() => {
+                tasks.drop_all().await;
+                return true;
+            }
         }
-                   },
-                   () = at(end) => {
-        tasks.drop_all().await;
-        return true;
-        }
-        // Nobody takes the rows any more: the writer failed, and says why.
-        () = done.closed() => {
-        tasks.drop_all().await;
-        return true;
-        }
-               }
         // There is no time for second attempts any more: what was seen counts.
         if end.is_some() {
             cut |= !waiting.is_empty();

@@ -11,7 +11,7 @@ use crate::net::dns::Security;
 use crate::probe::host::{self, dane_word};
 use crate::probe::mx::{self, Exchange};
 use crate::sts::policy::Policy;
-use crate::sts::sender::{self, Dane, Decision, MailHost, PolicyType, Report, Sight};
+use crate::sts::sender::{self, Dane, Decision, MailHost, Outcome, PolicyType, Report, Sight};
 use crate::survey::Known;
 
 /// Mail hosts of one domain that are asked, in order of preference: more than all but a handful of domains have, and few
@@ -92,7 +92,7 @@ pub(super) fn deliver(
     domain_findings: &[Finding],
     at: SystemTime,
 ) -> Delivery {
-    let reports = reports(&hosts, policy.is_some(), domain_findings);
+    let reports = reports(&hosts, policy.is_some(), decision, domain_findings);
     let found: Vec<MailHost> = hosts.iter().map(|host| host.found.clone()).collect();
     let outcome = sender::deliver(decision, policy, &found, at, !reports.is_empty());
     let judged = || hosts.iter().filter_map(|host| host.judged.as_deref());
@@ -110,7 +110,7 @@ pub(super) fn deliver(
 
 /// What a sender that tries every host at every address once would report (RFC 8460 4.3). One session may fail for several
 /// reasons, and each is counted; what lies with the policy itself fails once.
-fn reports(hosts: &[Host], binds: bool, domain_findings: &[Finding]) -> Vec<Report> {
+fn reports(hosts: &[Host], binds: bool, decision: Decision, domain_findings: &[Finding]) -> Vec<Report> {
     let mut counts: BTreeMap<(PolicyType, &'static str), i64> = BTreeMap::new();
     let mut count = |policy, types: Vec<&'static str>| {
         let mut types = types;
@@ -118,6 +118,10 @@ fn reports(hosts: &[Host], binds: bool, domain_findings: &[Finding]) -> Vec<Repo
         types.dedup();
         types.into_iter().for_each(|result_type| *counts.entry((policy, result_type)).or_default() += 1);
     };
+    // RFC 8460 4.3.2.2: a policy that is announced and cannot be used is reported by the first reason that a sender meets.
+    if decision.outcome == Outcome::Unusable {
+        count(PolicyType::Sts, decision.code.and_then(|code| Finding::new(code).result_type()).into_iter().collect());
+    }
     // RFC 8461 4.1: a host that no pattern covers is reported, one session each.
     for uncovered in domain_findings.iter().filter(|finding| finding.code == finding::mx::UNCOVERED) {
         count(PolicyType::Sts, uncovered.result_type().into_iter().collect());

@@ -186,24 +186,72 @@ impl Hosts {
     }
 
     fn entry(&self, host: &HostName) -> Arc<Entry> {
-        let mut table = lock(&self.table);
-        if let Some(entry) = table.entries.get(host) {
+        lock(&self.table).entry(host, KEPT)
+    }
+}
+
+impl Table {
+    /// The entry of a host; where there is none, a new one, for which the oldest of `kept` makes room.
+    fn entry(&mut self, host: &HostName, kept: usize) -> Arc<Entry> {
+        if let Some(entry) = self.entries.get(host) {
             entry.shared.store(true, Ordering::Relaxed);
             return Arc::clone(entry);
         }
-        // What several domains asked for stays as long as there is anything else: it goes to the end of the row once.
-        while table.order.len() >= KEPT {
-            let Some(oldest) = table.order.pop_front() else { break };
-            let shared = table.entries.get(&oldest).is_some_and(|entry| entry.shared.swap(false, Ordering::Relaxed));
+        // What several domains asked for is spared once, and then again only if another domain asked for it meanwhile.
+        while self.order.len() >= kept {
+            let Some(oldest) = self.order.pop_front() else { break };
+            let shared = self.entries.get(&oldest).is_some_and(|entry| entry.shared.swap(false, Ordering::Relaxed));
             if shared {
-                table.order.push_back(oldest);
+                self.order.push_back(oldest);
             } else {
-                table.entries.remove(&oldest);
+                self.entries.remove(&oldest);
             }
         }
         let entry = Arc::new(Entry::default());
-        table.entries.insert(host.clone(), Arc::clone(&entry));
-        table.order.push_back(host.clone());
+        self.entries.insert(host.clone(), Arc::clone(&entry));
+        self.order.push_back(host.clone());
         entry
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
+mod tests {
+    use super::*;
+    use crate::finding;
+
+    fn name(text: &str) -> HostName {
+        HostName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn the_table_keeps_what_is_shared_and_stays_within_its_bound() {
+        let mut table = Table::default();
+        let shared = table.entry(&name("mx.big.example"), 4);
+        table.entry(&name("mx.big.example"), 4);
+        for number in 0..20 {
+            table.entry(&name(&format!("mx.tenant-{number}.example")), 4);
+            // Another tenant of the big one comes along now and then.
+            if number % 2 == 0 {
+                assert!(Arc::ptr_eq(&shared, &table.entry(&name("mx.big.example"), 4)), "{number}");
+            }
+            assert!(table.entries.len() <= 4 && table.entries.len() == table.order.len(), "{number}");
+        }
+        for number in 20..28 {
+            table.entry(&name(&format!("mx.tenant-{number}.example")), 4);
+        }
+        assert!(!Arc::ptr_eq(&shared, &table.entry(&name("mx.big.example"), 4)), "nobody asks for it any more");
+    }
+
+    #[test]
+    fn the_evidence_of_a_host_is_stored_once_whatever_comes_later() {
+        let slot = Arc::new(Mutex::new(Evidence::default()));
+        let seen = || Seen::not_asked(&name("mx.example"), finding::sts::PORT_BLOCKED);
+        let first = Known::new(seen(), &slot);
+        assert!(first.evidence().is_some());
+        let second = Known::new(seen(), &slot);
+        assert!(second.take_evidence().is_some());
+        assert!(first.take_evidence().is_none() && first.evidence().is_none());
+        assert!(Known::new(seen(), &slot).take_evidence().is_none());
     }
 }
