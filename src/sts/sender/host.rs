@@ -148,6 +148,8 @@ impl MailHost {
     pub fn reported(&self) -> Option<Code> {
         let sessions = self.sessions.iter().filter_map(|session| session.sight(self.dane_applies()).broken());
         let told = |code: &Code| finding::Finding::new(*code).at_mail_host().result_type().is_some();
-        self.sight().broken().into_iter().chain(sessions).find(told)
+        // Records of which none can be used are reported whatever becomes of the host.
+        let unusable = (self.dane == Dane::Unusable).then_some(finding::dane::UNUSABLE);
+        self.sight().broken().into_iter().chain(sessions).chain(unusable).find(told)
     }
 }
