@@ -62,8 +62,8 @@ pub struct Host {
     pub name: String,
     /// Whether a pattern of the policy covers it, where that matters.
     pub covered: Option<bool>,
-    /// Whether its TLSA records decide (RFC 7672 2.2), and MTA-STS does not (RFC 8461 2).
-    pub by_dane: bool,
+    /// What DANE says of it.
+    pub dane: Dane,
     /// Whether a sender may not use it.
     pub broken: bool,
     /// At how many addresses a sender may use it.
@@ -72,6 +72,18 @@ pub struct Host {
     pub addresses_broken: u64,
     /// Its TLSA records in presentation format (RFC 6698 2.2), where they are known.
     pub tlsa: Arc<[String]>,
+}
+
+/// What DANE says of a mail host, as far as it matters which policy a session was under.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dane {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// There are TLSA records, of which none can be used (RFC 7672 2.2).
+    Unusable,
+    /// TLSA records decide, and MTA-STS does not (RFC 7672 2.2, RFC 8461 2).
+    Decides,
 }
 
 /// How often a result type is to be reported under the policies of a type.
@@ -167,7 +179,7 @@ pub struct Detail {
 /// The policies that a sender applies to the domain, each with its sessions; none where nothing can be said.
 #[must_use]
 pub fn applied(seen: &Seen) -> Vec<Applied> {
-    let (by_dane, others): (Vec<&Host>, Vec<&Host>) = seen.hosts.iter().partition(|host| host.by_dane);
+    let (by_dane, others): (Vec<&Host>, Vec<&Host>) = seen.hosts.iter().partition(|host| host.dane == Dane::Decides);
     let mut all = Vec::new();
     for policy_type in [PolicyType::Sts, PolicyType::NoPolicyFound] {
         let mut details = details(seen, policy_type);
@@ -181,7 +193,9 @@ pub fn applied(seen: &Seen) -> Vec<Applied> {
             Policy::NotFound | Policy::Unusable { .. } => policy_type == PolicyType::NoPolicyFound,
             Policy::NotSeen => false,
         };
-        if !is_base && details.is_empty() {
+        // What decides nothing, because DANE does at every host, was not applied.
+        let is_applied = is_base && (by_dane.is_empty() || !others.is_empty());
+        if !is_applied && details.is_empty() {
             continue;
         }
         let hosts: &[&Host] = if is_base { &others } else { &[] };
@@ -194,15 +208,24 @@ pub fn applied(seen: &Seen) -> Vec<Applied> {
     }
     // RFC 8460 1.1: the policy domain of DANE is the mail host, so each has a policy of its own.
     let mut rest = details(seen, PolicyType::Tlsa);
-    for host in &by_dane {
-        let (own, others) = rest.into_iter().partition(|detail| detail.host.as_ref() == Some(&host.name));
+    for host in seen.hosts.iter().filter(|host| host.dane != Dane::Nothing) {
+        let (own, others): (Vec<Detail>, Vec<Detail>) =
+            rest.into_iter().partition(|detail| detail.host.as_ref() == Some(&host.name));
         rest = others;
-        let mut one = under(PolicyType::Tlsa, &host.name, &seen.policy, &[host], own);
+        // Records that cannot be used authenticate nobody: they are reported, and the sessions stand elsewhere.
+        let hosts = if host.dane == Dane::Decides { &[host][..] } else { &[] };
+        if hosts.is_empty() && own.is_empty() {
+            continue;
+        }
+        let mut one = under(PolicyType::Tlsa, &host.name, &seen.policy, hosts, own);
         one.strings = host.tlsa.to_vec();
         all.push(one);
     }
-    if !rest.is_empty() {
-        all.push(under(PolicyType::Tlsa, &seen.domain, &seen.policy, &[], rest));
+    // What is left is about hosts of which DANE says nothing, such as one whose addresses are bogus, or about none.
+    while let Some(host) = rest.first().map(|detail| detail.host.clone()) {
+        let (own, others): (Vec<Detail>, Vec<Detail>) = rest.into_iter().partition(|detail| detail.host == host);
+        rest = others;
+        all.push(under(PolicyType::Tlsa, host.as_deref().unwrap_or(&seen.domain), &seen.policy, &[], own));
     }
     all
 }
@@ -217,7 +240,8 @@ fn under(policy_type: PolicyType, domain: &str, policy: &Policy, hosts: &[&Host]
             failed = failed.saturating_add(1);
             continue;
         }
-        successful = successful.saturating_add(host.addresses_usable);
+        // What the host as a whole is broken by, such as a bogus answer, no address mends.
+        successful = successful.saturating_add(if host.broken { 0 } else { host.addresses_usable });
         failed = failed.saturating_add(host.addresses_broken.max(u64::from(host.broken)));
     }
     // What no result type says is a loss of the connection, which is not reported (RFC 8460 4.3.4); and each failed
@@ -244,7 +268,9 @@ fn fetch(seen: &Seen) -> Option<Detail> {
 
 /// The details under policies of one type: as many sessions as are counted, told apart as far as the causes know.
 fn details(seen: &Seen, policy_type: PolicyType) -> Vec<Detail> {
-    let by_dane = |cause: &Cause| seen.hosts.iter().any(|host| host.by_dane && Some(&host.name) == cause.host.as_ref());
+    let by_dane = |cause: &Cause| {
+        seen.hosts.iter().any(|host| host.dane != Dane::Nothing && Some(&host.name) == cause.host.as_ref())
+    };
     let mut details: Vec<Detail> = Vec::new();
     for counted in seen.results.iter().filter(|counted| counted.policy_type == policy_type && counted.count > 0) {
         let mut causes: Vec<&Cause> =
