@@ -1,5 +1,9 @@
 //! Reports: what is counted, under which policy, and the format.
 
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::format::FILE_NAME_MAX;
 use super::*;
 
 const BODY: &[u8] = b"\xef\xbb\xbfversion: STSv1\r\nmode: enforce\nmx: *.example.com \n\nmax_age: 86400";
