@@ -3,16 +3,15 @@
 //! A session is one attempt at a mail host at one address. It counts once in a summary, however much is wrong with it;
 //! in the details it stands once for each result type (RFC 8460 4: "overlapping counts").
 
+mod format;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+pub use format::{Range, Report, file_name};
 
 /// Details of one policy, at most: what is beyond is counted in one detail a result type, without host and reason.
 const DETAILS_MAX: usize = 1_000;
-/// Bytes that a file's name may have on the file systems of today.
-const FILE_NAME_MAX: usize = 255;
 
 /// What is known of one domain: the rows of a scan, as far as a report needs them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -62,8 +61,8 @@ pub struct Host {
     pub name: String,
     /// Whether a pattern of the policy covers it, where that matters.
     pub covered: Option<bool>,
-    /// Whether its TLSA records decide (RFC 7672 2.2), and MTA-STS does not (RFC 8461 2).
-    pub by_dane: bool,
+    /// What DANE says of it.
+    pub dane: Dane,
     /// Whether a sender may not use it.
     pub broken: bool,
     /// At how many addresses a sender may use it.
@@ -72,6 +71,18 @@ pub struct Host {
     pub addresses_broken: u64,
     /// Its TLSA records in presentation format (RFC 6698 2.2), where they are known.
     pub tlsa: Arc<[String]>,
+}
+
+/// What DANE says of a mail host, as far as it matters which policy a session was under.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dane {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// There are TLSA records, of which none can be used (RFC 7672 2.2).
+    Unusable,
+    /// TLSA records decide, and MTA-STS does not (RFC 7672 2.2, RFC 8461 2).
+    Decides,
 }
 
 /// How often a result type is to be reported under the policies of a type.
@@ -167,7 +178,7 @@ pub struct Detail {
 /// The policies that a sender applies to the domain, each with its sessions; none where nothing can be said.
 #[must_use]
 pub fn applied(seen: &Seen) -> Vec<Applied> {
-    let (by_dane, others): (Vec<&Host>, Vec<&Host>) = seen.hosts.iter().partition(|host| host.by_dane);
+    let (by_dane, others): (Vec<&Host>, Vec<&Host>) = seen.hosts.iter().partition(|host| host.dane == Dane::Decides);
     let mut all = Vec::new();
     for policy_type in [PolicyType::Sts, PolicyType::NoPolicyFound] {
         let mut details = details(seen, policy_type);
@@ -181,7 +192,9 @@ pub fn applied(seen: &Seen) -> Vec<Applied> {
             Policy::NotFound | Policy::Unusable { .. } => policy_type == PolicyType::NoPolicyFound,
             Policy::NotSeen => false,
         };
-        if !is_base && details.is_empty() {
+        // What decides nothing, because DANE does at every host, was not applied.
+        let is_applied = is_base && (by_dane.is_empty() || !others.is_empty());
+        if !is_applied && details.is_empty() {
             continue;
         }
         let hosts: &[&Host] = if is_base { &others } else { &[] };
@@ -194,15 +207,24 @@ pub fn applied(seen: &Seen) -> Vec<Applied> {
     }
     // RFC 8460 1.1: the policy domain of DANE is the mail host, so each has a policy of its own.
     let mut rest = details(seen, PolicyType::Tlsa);
-    for host in &by_dane {
-        let (own, others) = rest.into_iter().partition(|detail| detail.host.as_ref() == Some(&host.name));
+    for host in seen.hosts.iter().filter(|host| host.dane != Dane::Nothing) {
+        let (own, others): (Vec<Detail>, Vec<Detail>) =
+            rest.into_iter().partition(|detail| detail.host.as_ref() == Some(&host.name));
         rest = others;
-        let mut one = under(PolicyType::Tlsa, &host.name, &seen.policy, &[host], own);
+        // Records that cannot be used authenticate nobody: they are reported, and the sessions stand elsewhere.
+        let hosts = if host.dane == Dane::Decides { &[host][..] } else { &[] };
+        if hosts.is_empty() && own.is_empty() {
+            continue;
+        }
+        let mut one = under(PolicyType::Tlsa, &host.name, &seen.policy, hosts, own);
         one.strings = host.tlsa.to_vec();
         all.push(one);
     }
-    if !rest.is_empty() {
-        all.push(under(PolicyType::Tlsa, &seen.domain, &seen.policy, &[], rest));
+    // What is left is about hosts of which DANE says nothing, such as one whose addresses are bogus, or about none.
+    while let Some(host) = rest.first().map(|detail| detail.host.clone()) {
+        let (own, others): (Vec<Detail>, Vec<Detail>) = rest.into_iter().partition(|detail| detail.host == host);
+        rest = others;
+        all.push(under(PolicyType::Tlsa, host.as_deref().unwrap_or(&seen.domain), &seen.policy, &[], own));
     }
     all
 }
@@ -217,7 +239,8 @@ fn under(policy_type: PolicyType, domain: &str, policy: &Policy, hosts: &[&Host]
             failed = failed.saturating_add(1);
             continue;
         }
-        successful = successful.saturating_add(host.addresses_usable);
+        // What the host as a whole is broken by, such as a bogus answer, no address mends.
+        successful = successful.saturating_add(if host.broken { 0 } else { host.addresses_usable });
         failed = failed.saturating_add(host.addresses_broken.max(u64::from(host.broken)));
     }
     // What no result type says is a loss of the connection, which is not reported (RFC 8460 4.3.4); and each failed
@@ -244,7 +267,9 @@ fn fetch(seen: &Seen) -> Option<Detail> {
 
 /// The details under policies of one type: as many sessions as are counted, told apart as far as the causes know.
 fn details(seen: &Seen, policy_type: PolicyType) -> Vec<Detail> {
-    let by_dane = |cause: &Cause| seen.hosts.iter().any(|host| host.by_dane && Some(&host.name) == cause.host.as_ref());
+    let by_dane = |cause: &Cause| {
+        seen.hosts.iter().any(|host| host.dane != Dane::Nothing && Some(&host.name) == cause.host.as_ref())
+    };
     let mut details: Vec<Detail> = Vec::new();
     for counted in seen.results.iter().filter(|counted| counted.policy_type == policy_type && counted.count > 0) {
         let mut causes: Vec<&Cause> =
@@ -292,121 +317,6 @@ fn lines(body: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(body);
     let lines = text.split(['\r', '\n']).map(|line| line.trim_matches(['\u{feff}', ' ', '\t']));
     lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
-}
-
-/// The range of a report: whole days of UTC (RFC 8460 4.1), here those that a scan touched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
-    /// The first second.
-    pub begin: Timestamp,
-    /// The last second.
-    pub end: Timestamp,
-}
-
-impl Range {
-    /// The whole days from the one of `first` to the one of `last`.
-    #[must_use]
-    pub fn days(first: Timestamp, last: Timestamp) -> Self {
-        const DAY: i64 = 86_400;
-        let begin = first.as_second().div_euclid(DAY) * DAY;
-        let end = last.max(first).as_second().div_euclid(DAY) * DAY + (DAY - 1);
-        let at = |second: i64, otherwise| Timestamp::from_second(second).unwrap_or(otherwise);
-        Self { begin: at(begin, first), end: at(end, last) }
-    }
-}
-
-/// A report as a whole.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Report<'a> {
-    /// The organization that reports.
-    pub organization: &'a str,
-    /// The mailbox of who is responsible (RFC 5322 3.4.1).
-    pub contact: &'a str,
-    /// Names the report among all of its reporter.
-    pub id: &'a str,
-    /// The days that it is about.
-    pub range: Range,
-    /// The policies.
-    pub policies: Vec<Applied>,
-}
-
-impl Report<'_> {
-    /// The report in the format of RFC 8460 4.4. What is not known is left out: no member is null or empty.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        json!({
-            "organization-name": self.organization,
-            "date-range": {
-                "start-datetime": date_time(self.range.begin),
-                "end-datetime": date_time(self.range.end),
-            },
-            "contact-info": self.contact,
-            "report-id": self.id,
-            "policies": self.policies.iter().map(Applied::to_json).collect::<Vec<_>>(),
-        })
-    }
-}
-
-/// RFC 3339 5.6, without fractions.
-fn date_time(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-impl Applied {
-    fn to_json(&self) -> Value {
-        let mut policy = Map::new();
-        policy.insert("policy-type".into(), self.policy_type.word().into());
-        if !self.strings.is_empty() {
-            policy.insert("policy-string".into(), self.strings.clone().into());
-        }
-        policy.insert("policy-domain".into(), self.domain.clone().into());
-        if !self.mx_hosts.is_empty() {
-            policy.insert("mx-host".into(), self.mx_hosts.clone().into());
-        }
-        let mut one = Map::new();
-        one.insert("policy".into(), policy.into());
-        one.insert(
-            "summary".into(),
-            json!({"total-successful-session-count": self.successful, "total-failure-session-count": self.failed}),
-        );
-        if !self.details.is_empty() {
-            one.insert("failure-details".into(), self.details.iter().map(Detail::to_json).collect());
-        }
-        one.into()
-    }
-}
-
-impl Detail {
-    fn to_json(&self) -> Value {
-        let mut one = Map::new();
-        one.insert("result-type".into(), self.result_type.clone().into());
-        let told = [
-            ("receiving-mx-hostname", &self.host),
-            ("receiving-ip", &self.address),
-            ("failure-reason-code", &self.reason),
-        ];
-        for (name, value) in told {
-            if let Some(value) = value {
-                one.insert(name.into(), value.clone().into());
-            }
-        }
-        one.insert("failed-session-count".into(), self.count.into());
-        one.into()
-    }
-}
-
-/// The name of a report's file (RFC 8460 5.1). A domain too long for a file's name loses labels from the left; the
-/// `unique` part, letters and digits, tells it from others.
-#[must_use]
-pub fn file_name(sender: &str, domain: &str, range: Range, unique: &str, extension: &str) -> String {
-    let tail = format!("!{}!{}!{unique}.{extension}", range.begin.as_second(), range.end.as_second());
-    let room = FILE_NAME_MAX.saturating_sub(sender.len() + 1 + tail.len());
-    let mut shown = domain;
-    while shown.len() > room {
-        let Some((_, rest)) = shown.split_once('.') else { break };
-        shown = rest;
-    }
-    format!("{sender}!{shown}{tail}")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::name::HostName;
 use crate::store::reader::{self, Rows, Structs};
 use crate::store::{Manifest, ScanInfo};
-use crate::tlsrpt::report::{Cause, Counted, Host, Policy, PolicyType, Seen};
+use crate::tlsrpt::report::{Cause, Counted, Dane, Host, Policy, PolicyType, Seen};
 
 /// Domains of a round: a scan of the Internet announces some ten thousand policies, which makes two rounds.
 const ROUND_DOMAINS: usize = 8_192;
@@ -58,9 +58,6 @@ const DOMAINS: [&str; 13] = [
 const POLICIES: [&str; 2] = ["body_sha256", "body"];
 const FINDINGS: [&str; 5] = ["seq", "subject", "code", "result_type", "detail"];
 const HOSTS: [&str; 2] = ["host", "tlsa_records"];
-
-/// Where DANE decides (RFC 7672 2.2): secure TLSA records that can be used, or answers that nobody can trust.
-const BY_DANE: [&str; 3] = ["match", "mismatch", "bogus"];
 
 /// Gives every domain that announces a policy, with all that a report needs.
 ///
@@ -135,7 +132,12 @@ fn host(list: &Structs, at: usize) -> Host {
     Host {
         name: list.text("host", at).unwrap_or_default().to_owned(),
         covered: list.truth("covered", at),
-        by_dane: list.text("dane", at).is_some_and(|word| BY_DANE.contains(&word)),
+        dane: match list.text("dane", at) {
+            // Secure TLSA records that can be used, or answers that nobody can trust.
+            Some("match" | "mismatch" | "bogus") => Dane::Decides,
+            Some("unusable") => Dane::Unusable,
+            _ => Dane::Nothing,
+        },
         broken: list.text("status", at) == Some("broken"),
         addresses_usable: number("addresses_usable"),
         addresses_broken: number("addresses_broken"),
@@ -217,8 +219,8 @@ fn cause(rows: Rows<'_>, row: usize, result_type: &str) -> Cause {
 }
 
 fn add_records(scan: &Scan, round: &mut [Announced], told: &mut usize) -> Result<(), Error> {
-    let by_dane = || round.iter().flat_map(|one| &one.seen.hosts).filter(|host| host.by_dane);
-    let wanted: HashSet<&str> = by_dane().map(|host| host.name.as_str()).collect();
+    let with_records = || round.iter().flat_map(|one| &one.seen.hosts).filter(|host| host.dane != Dane::Nothing);
+    let wanted: HashSet<&str> = with_records().map(|host| host.name.as_str()).collect();
     if wanted.is_empty() {
         return Ok(());
     }
@@ -239,7 +241,7 @@ fn add_records(scan: &Scan, round: &mut [Announced], told: &mut usize) -> Result
             Ok(())
         })?;
     }
-    for host in round.iter_mut().flat_map(|one| &mut one.seen.hosts).filter(|host| host.by_dane) {
+    for host in round.iter_mut().flat_map(|one| &mut one.seen.hosts).filter(|host| host.dane != Dane::Nothing) {
         host.tlsa = records.get(&host.name).cloned().unwrap_or_else(|| [].into());
     }
     Ok(())

@@ -1,5 +1,9 @@
 //! Reports: what is counted, under which policy, and the format.
 
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::format::FILE_NAME_MAX;
 use super::*;
 
 const BODY: &[u8] = b"\xef\xbb\xbfversion: STSv1\r\nmode: enforce\nmx: *.example.com \n\nmax_age: 86400";
@@ -25,7 +29,7 @@ fn uncovered(name: &str, usable: u64) -> Host {
 }
 
 fn by_dane(name: &str, usable: u64, broken: u64) -> Host {
-    Host { by_dane: true, tlsa: ["3 1 1 ab".to_owned()].into(), ..host(name, usable, broken) }
+    Host { dane: Dane::Decides, tlsa: ["3 1 1 ab".to_owned()].into(), ..host(name, usable, broken) }
 }
 
 fn counted(policy_type: PolicyType, result_type: &str, count: u64) -> Counted {
@@ -186,12 +190,44 @@ fn sessions_count_once_and_stand_under_the_policy_that_decides() {
             ],
         ),
         (
+            "where DANE decides at every host, MTA-STS is not applied",
+            policy(false),
+            vec![by_dane("a", 1, 0)],
+            vec![],
+            &[],
+            &["tlsa a 1/0: "],
+        ),
+        (
+            "a bogus answer makes a host useless, whatever its addresses are worth (RFC 7672 2.1.2)",
+            policy(false),
+            vec![Host { broken: true, ..by_dane("a", 2, 0) }],
+            vec![counted(Tlsa, "dnssec-invalid", 1)],
+            &["dnssec-invalid a/- dnssec.bogus_host"],
+            &["tlsa a 0/1: dnssec-invalid a/- dnssec.bogus_host 1"],
+        ),
+        (
+            "records that cannot be used are reported, and MTA-STS decides (RFC 7672 2.2)",
+            policy(false),
+            vec![Host { dane: Dane::Unusable, ..by_dane("a", 1, 0) }],
+            vec![counted(Tlsa, "tlsa-invalid", 1)],
+            &["tlsa-invalid a/192.0.2.1 dane.unusable"],
+            &["sts e.test 1/0: ", "tlsa a 0/1: tlsa-invalid a/192.0.2.1 dane.unusable 1"],
+        ),
+        (
             "a result of DANE that is about no host",
             policy(false),
             vec![],
             vec![counted(Tlsa, "dnssec-invalid", 2)],
             &["dnssec-invalid -/- dnssec.bogus"],
             &["sts e.test 0/0: ", "tlsa e.test 0/2: dnssec-invalid -/- dnssec.bogus 2"],
+        ),
+        (
+            "a host whose addresses are bogus, so that there is nothing to ask of it",
+            policy(false),
+            vec![Host { broken: true, ..host("a", 0, 0) }],
+            vec![counted(Tlsa, "dnssec-invalid", 1)],
+            &["dnssec-invalid a/- dnssec.bogus_host"],
+            &["sts e.test 0/0: ", "tlsa a 0/1: dnssec-invalid a/- dnssec.bogus_host 1"],
         ),
     ];
     for (what, policy, hosts, results, causes, expected) in cases {
