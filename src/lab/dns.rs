@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::accept::accept;
 use super::fault::DnsFault;
 use super::log::Log;
 use super::wire::{Answer, CLASS_CH, CLASS_IN, HEADER, Message, Question, flag, push_name};
@@ -27,8 +28,6 @@ const BURST: usize = 64;
 const DELAYED_MAX: usize = 10_000;
 /// Names with a fault that ends after some questions; one counter each.
 const FLAKY_MAX: usize = 1_000_000;
-/// Connections at once; more wait in the queue of the listener.
-const CONNECTIONS_MAX: usize = 512;
 /// How long a connection may be idle (RFC 7766 6.2.3 suggests seconds).
 const IDLE: Duration = Duration::from_secs(10);
 /// How long a silent connection is held open: longer than any scan waits.
@@ -90,26 +89,8 @@ async fn send(socket: &UdpSocket, answer: &[u8], to: SocketAddr) {
 }
 
 /// Answers questions over TCP until told to stop.
-pub(super) async fn serve_tcp(
-    listener: TcpListener,
-    zones: Arc<Zones>,
-    log: Arc<Log>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            _ = stop.changed() => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => {
-                // An accept that fails is a peer that is gone again, or a machine out of descriptors, which passes.
-                if let Ok((stream, _)) = accepted {
-                    connections.spawn(talk(stream, Arc::clone(&zones), Arc::clone(&log)));
-                }
-            }
-        }
-    }
-    connections.shutdown().await;
+pub(super) async fn serve_tcp(listener: TcpListener, zones: Arc<Zones>, log: Arc<Log>, stop: watch::Receiver<bool>) {
+    accept(listener, stop, |stream, _| talk(stream, Arc::clone(&zones), Arc::clone(&log))).await;
 }
 
 /// One connection: questions, each behind its length (RFC 1035 4.2.2).

@@ -1,6 +1,5 @@
 //! The lab's web servers: one port on many loopback addresses, hosts told apart by SNI (RFC 6066 3).
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +9,10 @@ use rustls::sign::CertifiedKey;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 
+use super::accept::accept;
 use super::answer;
 use super::broken_tls;
 use super::certificates::{Certificates, config};
@@ -23,8 +22,6 @@ use super::population::Population;
 use super::world::{Host, Names};
 use crate::error::Error;
 
-/// Connections to one address at once; more wait in the queue of the listener.
-const CONNECTIONS_MAX: usize = 512;
 /// How long one connection may last: longer than any scan waits.
 const LIFETIME: Duration = Duration::from_secs(90);
 
@@ -58,36 +55,22 @@ impl Web {
 }
 
 /// Accepts at one address until told to stop. With a fault, every connection has it.
-pub(super) async fn serve(
-    listener: TcpListener,
-    fault: Option<TlsFault>,
-    web: Arc<Web>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            _ = stop.changed() => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => {
-                // An accept that fails is a peer that is gone again, or a machine out of descriptors, which passes.
-                let Ok((stream, _)) = accepted else { continue };
-                let web = Arc::clone(&web);
-                connections.spawn(async move {
-                    let address = stream.local_addr().map_or(IpAddr::from([0, 0, 0, 0]), |local: SocketAddr| local.ip());
-                    web.log.connection(address);
-                    // A peer that goes away ends the conversation, which is all that an error here says.
-                    let _ = timeout(LIFETIME, async {
-                        match fault {
-                            Some(fault) => broken_tls::serve(stream, fault).await,
-                            None => talk(stream, &web).await,
-                        }
-                    }).await;
-                });
-            }
+pub(super) async fn serve(listener: TcpListener, fault: Option<TlsFault>, web: Arc<Web>, stop: watch::Receiver<bool>) {
+    accept(listener, stop, |stream, address| {
+        web.log.connection(address);
+        let web = Arc::clone(&web);
+        async move {
+            // A peer that goes away ends the conversation, which is all that an error here says.
+            let _ = timeout(LIFETIME, async {
+                match fault {
+                    Some(fault) => broken_tls::serve(stream, fault).await,
+                    None => talk(stream, &web).await,
+                }
+            })
+            .await;
         }
-    }
-    connections.shutdown().await;
+    })
+    .await;
 }
 
 /// One connection: a handshake by SNI, one request, one answer.

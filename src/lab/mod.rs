@@ -4,6 +4,7 @@
 //! sockets. The lab knows nothing of this project's parsers and rules: the same mistake on both sides would prove
 //! nothing. Nothing but the network configuration differs between a scan of the lab and one of the Internet.
 
+mod accept;
 mod answer;
 mod broken_tls;
 mod ca;

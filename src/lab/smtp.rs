@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use rustls::sign::CertifiedKey;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 
+use super::accept::accept;
 use super::broken_tls;
 use super::certificates::{Certificates, config};
 use super::fault::SmtpFault;
@@ -26,8 +26,6 @@ use super::population::Population;
 use super::zone::mail_certificate;
 use crate::error::Error;
 
-/// Connections to one address at once; more wait in the queue of the listener.
-const CONNECTIONS_MAX: usize = 512;
 /// How long one connection may last: longer than any scan waits.
 const LIFETIME: Duration = Duration::from_secs(120);
 /// How long the end of a connection may go unnoticed.
@@ -90,23 +88,12 @@ pub(super) async fn serve(
     listener: TcpListener,
     fault: Option<SmtpFault>,
     mail: Arc<Mail>,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            _ = stop.changed() => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => {
-                // An accept that fails is a peer that is gone again, or a machine out of descriptors, which passes.
-                let Ok((stream, _)) = accepted else { continue };
-                let address = stream.local_addr().map_or(IpAddr::from([0, 0, 0, 0]), |local: SocketAddr| local.ip());
-                let connection = mail.log.smtp_connection(address);
-                connections.spawn(attend(stream, fault, connection, Arc::clone(&mail)));
-            }
-        }
-    }
-    connections.shutdown().await;
+    accept(listener, stop, |stream, address| {
+        attend(stream, fault, mail.log.smtp_connection(address), Arc::clone(&mail))
+    })
+    .await;
 }
 
 /// One connection, counted as long as it lasts.

@@ -13,6 +13,7 @@ use crate::probe::mx::{self, Exchange};
 use crate::sts::policy::Policy;
 use crate::sts::sender::{self, Dane, Decision, MailHost, Outcome, PolicyType, Report, Sight};
 use crate::survey::Known;
+use crate::survey::judge::distinct;
 
 /// Mail hosts of one domain that are asked, in order of preference: more than all but a handful of domains have, and few
 /// enough that one line of a list makes no burst of connections.
@@ -204,13 +205,6 @@ impl Delivery {
     pub fn failure_codes(&self) -> Vec<Code> {
         distinct(self.failures.iter().map(|failure| failure.code))
     }
-}
-
-fn distinct(codes: impl Iterator<Item = Code>) -> Vec<Code> {
-    let mut codes: Vec<Code> = codes.collect();
-    codes.sort();
-    codes.dedup();
-    codes
 }
 
 fn texts<'a>(codes: Vec<Code>) -> Option<Vec<Cow<'a, str>>> {

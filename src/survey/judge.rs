@@ -246,7 +246,8 @@ impl Judged {
     }
 }
 
-fn distinct(codes: impl Iterator<Item = Code>) -> Vec<Code> {
+/// Each code once, sorted.
+pub(super) fn distinct(codes: impl Iterator<Item = Code>) -> Vec<Code> {
     let mut codes: Vec<Code> = codes.collect();
     codes.sort();
     codes.dedup();
