@@ -169,7 +169,10 @@ pub async fn run(args: ScanArgs) -> Result<u8, Error> {
         report.summary.page()
     ));
     // HOSTILE.md 150: the scan went on, and the fault is told.
-    let panicked = report.summary.failures.contains_key(finding::sts::PANIC.as_str());
+    let summary = &report.summary;
+    let panicked = [&summary.failures, &summary.host_failures]
+        .iter()
+        .any(|codes| codes.contains_key(finding::sts::PANIC.as_str()));
     Ok(if panicked { Error::Internal(String::new()).exit_status() } else { 0 })
 }
 

@@ -154,7 +154,7 @@ impl Server<'_> {
         };
         match fault {
             SmtpFault::Delay(ms) => tokio::time::sleep(Duration::from_millis(u64::from(ms))).await,
-            SmtpFault::BannerSilence => return until_closed(stream).await.map(|()| false),
+            SmtpFault::BannerSilence(_) => return until_closed(stream).await.map(|()| false),
             SmtpFault::BannerDrip => {
                 for byte in b"220 a greeting that takes its time \x2e".iter().cycle() {
                     stream.write_all(&[*byte]).await?;

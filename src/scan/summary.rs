@@ -45,6 +45,10 @@ pub struct Summary {
     pub findings: BTreeMap<&'static str, i64>,
     /// Domains by code of failure.
     pub failures: BTreeMap<&'static str, i64>,
+    /// Domains by code of what was found at their mail hosts.
+    pub host_findings: BTreeMap<&'static str, i64>,
+    /// Domains by code of what could not be seen of their mail hosts.
+    pub host_failures: BTreeMap<&'static str, i64>,
 }
 
 impl Summary {
@@ -72,6 +76,13 @@ impl Summary {
         for code in judged.failure_codes() {
             *self.failures.entry(code.as_str()).or_default() += 1;
         }
+        let Some(delivery) = &judged.delivery else { return };
+        for code in delivery.finding_codes() {
+            *self.host_findings.entry(code.as_str()).or_default() += 1;
+        }
+        for code in delivery.failure_codes() {
+            *self.host_failures.entry(code.as_str()).or_default() += 1;
+        }
     }
 
     /// Counts one row of the mail hosts.
@@ -98,6 +109,8 @@ impl Summary {
         counts.extend(named("verdict:", &self.verdicts));
         counts.extend(named("finding:", &self.findings));
         counts.extend(named("failure:", &self.failures));
+        counts.extend(named("host_finding:", &self.host_findings));
+        counts.extend(named("host_failure:", &self.host_failures));
         Totals {
             lines: count(self.lines),
             rows: count(self.rows),
@@ -138,7 +151,12 @@ impl Summary {
         for (outcome, count) in &self.outcomes {
             line(&format!("outcome {outcome}"), *count, "");
         }
-        for (title, codes) in [("finding", &self.findings), ("failure", &self.failures)] {
+        for (title, codes) in [
+            ("finding", &self.findings),
+            ("failure", &self.failures),
+            ("mail host finding", &self.host_findings),
+            ("mail host failure", &self.host_failures),
+        ] {
             for (code, count) in top(codes) {
                 line(&format!("{title} {code}"), count, sentence(code));
             }

@@ -20,6 +20,8 @@ pub enum Order {
 
 /// The farewell (RFC 5321 4.1.1.10).
 pub const QUIT: &[u8] = b"QUIT\r\n";
+/// The reply of a server that is about to close the connection, to whatever it is asked (RFC 5321 3.8).
+const SHUTTING_DOWN: u16 = 421;
 
 /// Why no reply came.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,10 +173,11 @@ impl Talk {
             Loss::Broken(failure) => failure,
         };
         match self.stage {
-            // The certificate has been seen: nothing that comes now takes that away.
+            // The certificate has been seen: nothing that comes now takes that away, and losing sight is no finding.
             Stage::SecureEhlo => {
+                let is_its_doing = closed || failure.code.severity().is_some();
                 let finding = Finding::new(smtp::FAILS_WITHIN_TLS).with("cause", failure.code.as_str());
-                self.facts.findings.push(finding);
+                self.facts.findings.extend(is_its_doing.then_some(finding));
                 None
             }
             // Hanging up is an answer to STARTTLS, and a common one where the server has no key that it can read.
@@ -249,6 +252,9 @@ impl Talk {
                 self.facts.findings.push(Finding::new(smtp::INJECTION).with("bytes", unread));
             }
             Order::StartTls
+        } else if reply.code == SHUTTING_DOWN {
+            // RFC 5321 3.8: that is about the connection, and says nothing of STARTTLS.
+            refused(smtp::CLOSED, &reply)
         } else {
             self.facts.starttls = StartTls::Refused;
             refused(smtp::STARTTLS_REFUSED, &reply)
@@ -264,7 +270,7 @@ impl Talk {
             if offers_starttls(&self.facts.secure_keywords) {
                 self.facts.findings.push(Finding::new(smtp::STARTTLS_AGAIN));
             }
-        } else {
+        } else if reply.code / 100 != 4 {
             let finding = Finding::new(smtp::FAILS_WITHIN_TLS).with("reply_code", reply.code);
             self.facts.findings.push(finding.with("reply", reply.excerpt()));
         }

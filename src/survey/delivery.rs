@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::column::{Cell, Column, Field, FieldKind, Value};
+use crate::failure::Failure;
 use crate::finding::{self, Code, Finding, Place, Stage};
 use crate::net::dns::Security;
 use crate::probe::host::{self, dane_word};
@@ -44,7 +45,7 @@ pub struct Delivery {
     /// What was found at the mail hosts.
     pub findings: Vec<Finding>,
     /// What could not be seen of them.
-    pub failures: Vec<crate::failure::Failure>,
+    pub failures: Vec<Failure>,
 }
 
 /// Puts the mail hosts of a domain beside what was seen of them.
@@ -52,11 +53,18 @@ pub struct Delivery {
 pub(super) fn hosts(mx: &mx::Judged, known: Option<&[Known]>) -> Vec<Host> {
     // RFC 7672 2.2.1: what insecure MX records lead to is nothing that DANE can vouch for. An implicit MX is the domain
     // itself, and its MX look-up is secure where the absence is.
-    let secure = mx.seen.answer.security == Security::Secure;
-    mx.hosts.iter().map(|exchange| host(exchange, secure, known)).collect()
+    let security = mx.seen.answer.security;
+    let mut hosts: Vec<Host> = Vec::new();
+    // A host that stands twice is tried at its first place.
+    for exchange in &mx.hosts {
+        if !hosts.iter().any(|host| host.name == exchange.host) {
+            hosts.push(host(exchange, security, known));
+        }
+    }
+    hosts
 }
 
-fn host(exchange: &Exchange, secure: bool, known: Option<&[Known]>) -> Host {
+fn host(exchange: &Exchange, security: Security, known: Option<&[Known]>) -> Host {
     let covered = exchange.covered;
     let asked = |known: &&Known| exchange.name.as_ref() == Some(&known.judged.host);
     let judged = known.and_then(|known| known.iter().find(asked)).map(|known| Arc::clone(&known.judged));
@@ -65,7 +73,7 @@ fn host(exchange: &Exchange, secure: bool, known: Option<&[Known]>) -> Host {
         (Some(judged), ..) => MailHost {
             covered: binds,
             reach: judged.reach,
-            dane: if secure { judged.dane } else { without(judged.dane) },
+            dane: behind(security, judged.dane),
             sessions: judged.sessions(),
         },
         (None, None, _) => MailHost::not_asked(binds, finding::sts::DELIVERY_NOT_ASKED),
@@ -76,42 +84,38 @@ fn host(exchange: &Exchange, secure: bool, known: Option<&[Known]>) -> Host {
     Host { name: exchange.host.clone(), covered, found, judged }
 }
 
-/// What DANE says where the MX records are not secure: nothing.
-fn without(dane: Dane) -> Dane {
-    match dane {
-        Dane::Applies | Dane::Unusable | Dane::Bogus | Dane::Unseen(_) | Dane::Insecure => Dane::Insecure,
-        Dane::NotAsked | Dane::None => dane,
+/// What DANE says behind MX records of this security: nothing where they are not secure (RFC 7672 2.2.1).
+fn behind(mx: Security, dane: Dane) -> Dane {
+    match (mx, dane) {
+        (Security::Secure, dane) | (_, dane @ (Dane::NotAsked | Dane::None)) => dane,
+        (Security::Unknown, Dane::Applies | Dane::Untold) => Dane::Untold,
+        (Security::Unknown, _) => Dane::NotAsked,
+        (Security::Insecure | Security::Bogus, _) => Dane::Insecure,
     }
 }
 
 /// What delivery comes to under a decision. `policy` is the one that binds.
 #[must_use]
-pub(super) fn deliver(
-    hosts: Vec<Host>,
-    decision: Decision,
-    policy: Option<&Policy>,
-    domain_findings: &[Finding],
-    at: SystemTime,
-) -> Delivery {
-    let reports = reports(&hosts, policy.is_some(), decision, domain_findings);
+pub(super) fn deliver(hosts: Vec<Host>, decision: Decision, policy: Option<&Policy>, at: SystemTime) -> Delivery {
+    let reports = reports(&hosts, policy.is_some(), decision);
     let found: Vec<MailHost> = hosts.iter().map(|host| host.found.clone()).collect();
     let outcome = sender::deliver(decision, policy, &found, at, !reports.is_empty());
-    let judged = || hosts.iter().filter_map(|host| host.judged.as_deref());
     let mut findings: Vec<Finding> = hosts.iter().flat_map(Host::findings).cloned().collect();
     for host in &hosts {
         let applies = host.judged.as_ref().is_some_and(|judged| judged.dane == Dane::Applies);
-        if applies && !host.found.dane_applies() {
+        if applies && host.found.dane == Dane::Insecure {
             let finding = Finding::new(finding::dane::MX_INSECURE).about(host.name.as_str()).at_mail_host();
             findings.push(finding.with("host", host.name.as_str()));
         }
+        findings.extend(host.differs());
     }
-    let failures = judged().flat_map(|judged| judged.failures().cloned()).collect();
+    let failures = hosts.iter().flat_map(Host::failures).cloned().collect();
     Delivery { hosts, outcome, reports, findings, failures }
 }
 
 /// What a sender that tries every host at every address once would report (RFC 8460 4.3). One session may fail for several
 /// reasons, and each is counted; what lies with the policy itself fails once.
-fn reports(hosts: &[Host], binds: bool, decision: Decision, domain_findings: &[Finding]) -> Vec<Report> {
+fn reports(hosts: &[Host], binds: bool, decision: Decision) -> Vec<Report> {
     let mut counts: BTreeMap<(PolicyType, &'static str), i64> = BTreeMap::new();
     let mut count = |policy, types: Vec<&'static str>| {
         let mut types = types;
@@ -123,34 +127,33 @@ fn reports(hosts: &[Host], binds: bool, decision: Decision, domain_findings: &[F
     if decision.outcome == Outcome::Unusable {
         count(PolicyType::Sts, decision.code.and_then(|code| Finding::new(code).result_type()).into_iter().collect());
     }
-    // RFC 8461 4.1: a host that no pattern covers is reported, one session each.
-    for uncovered in domain_findings.iter().filter(|finding| finding.code == finding::mx::UNCOVERED) {
-        count(PolicyType::Sts, uncovered.result_type().into_iter().collect());
-    }
     for host in hosts {
-        let Some(judged) = &host.judged else { continue };
-        let dane = host.found.dane_applies();
-        let policy = if dane { PolicyType::Tlsa } else { PolicyType::Sts };
-        // Without a policy of either kind nothing is expected of the host.
-        if !(dane || binds && host.found.covered) && host.found.dane != Dane::Bogus {
+        let tlsa = |code: Code| Finding::new(code).at_mail_host().result_type().into_iter().collect();
+        // RFC 8461 4.1: a host that no pattern covers is reported, and not tried.
+        if binds && host.covered == Some(false) {
+            count(PolicyType::Sts, Finding::new(finding::mx::UNCOVERED).result_type().into_iter().collect());
             continue;
         }
+        // RFC 7672 2.1.2: what is bogus is not connected to, nor what could not be looked up.
         if host.found.dane == Dane::Bogus || host.found.reach.broken() == Some(finding::dane::BOGUS_HOST) {
-            let bogus = Finding::new(finding::dane::BOGUS_HOST).at_mail_host();
-            count(PolicyType::Tlsa, bogus.result_type().into_iter().collect());
+            count(PolicyType::Tlsa, tlsa(finding::dane::BOGUS_HOST));
+            continue;
         }
+        let Some(judged) = host.judged.as_deref().filter(|_| !matches!(host.found.dane, Dane::Unseen(_))) else {
+            continue;
+        };
+        let policy = if host.found.dane_applies() { PolicyType::Tlsa } else { PolicyType::Sts };
         for attempt in &judged.attempts {
-            if host.found.dane == Dane::Unusable {
-                let unusable = Finding::new(finding::dane::UNUSABLE).at_mail_host();
-                count(PolicyType::Tlsa, unusable.result_type().into_iter().collect());
+            if host.found.dane == Dane::Unusable && attempt.session.tls == Sight::Passed {
+                count(PolicyType::Tlsa, tlsa(finding::dane::UNUSABLE));
             }
-            if attempt.session.sight(dane).broken().is_none() {
+            // Without a policy of either kind nothing is expected of the host.
+            let expected = policy == PolicyType::Tlsa || binds;
+            if !expected || attempt.session.sight(host.found.dane).broken().is_none() {
                 continue;
             }
-            let counts = |finding: &&Finding| {
-                let stage = finding.code.entry().stage;
-                if dane { stage != Stage::Cert } else { stage != Stage::Dane }
-            };
+            let other = if policy == PolicyType::Tlsa { Stage::Cert } else { Stage::Dane };
+            let counts = |finding: &&Finding| finding.code.entry().stage != other;
             count(policy, attempt.findings.iter().filter(counts).filter_map(Finding::result_type).collect());
         }
     }
@@ -180,15 +183,36 @@ impl Host {
         judged.into_iter().flat_map(host::Judged::findings).filter(concerns)
     }
 
+    /// What could not be seen of the host, as far as it concerns this domain.
+    fn failures(&self) -> impl Iterator<Item = &Failure> {
+        let judged = self.judged.as_deref();
+        let tlsa =
+            judged.filter(|judged| judged.dane == self.found.dane).and_then(|judged| judged.tlsa_failure.as_ref());
+        judged.into_iter().flat_map(host::Judged::failures).chain(tlsa)
+    }
+
+    /// Says where a sender may use some addresses of the host and not others.
+    fn differs(&self) -> Option<Finding> {
+        let attempts = &self.judged.as_deref()?.attempts;
+        let sight = |attempt: &&host::Attempt| attempt.session.sight(self.found.dane);
+        let broken: Vec<String> = attempts
+            .iter()
+            .filter(|attempt| sight(attempt).broken().is_some())
+            .map(|attempt| attempt.address.to_string())
+            .collect();
+        let differs = !broken.is_empty() && attempts.iter().any(|attempt| sight(&attempt) == Sight::Passed);
+        let finding = Finding::new(finding::smtp::ADDRESSES_DIFFER).about(self.name.as_str()).at_mail_host();
+        differs.then(|| finding.with("host", self.name.as_str()).with("broken", broken))
+    }
+
     /// What DANE says of the host to this domain, in a word.
     fn dane(&self) -> &'static str {
-        let matched = self.found.sessions.iter().all(|session| session.dane.broken().is_none());
-        dane_word(self.found.dane, matched)
+        dane_word(self.found.dane, self.found.sessions.iter().map(|session| session.dane))
     }
 
     fn addresses(&self, of: fn(Sight) -> bool) -> i64 {
-        let applies = self.found.dane_applies();
-        let count = self.found.sessions.iter().filter(|session| of(session.sight(applies))).count();
+        let attempts = self.judged.iter().flat_map(|judged| &judged.attempts);
+        let count = attempts.filter(|attempt| of(attempt.session.sight(self.found.dane))).count();
         i64::try_from(count).unwrap_or(i64::MAX)
     }
 }
@@ -236,7 +260,7 @@ const REPORT_FIELDS: &[Field] = &[
 pub static COLUMNS: &[Column<Delivery>] = &[
     Column {
         name: "verdict",
-        sentence: "What a conforming sender does with mail to the domain: deliver, report (deliver, and report failures), refuse, or unknown; null where no policy binds it or no mail is taken.",
+        sentence: "What a conforming sender does with mail to the domain: deliver, report (deliver, and report failures), refuse, or unknown; null where no policy binds it, or where mail is lost with and without it: no mail is taken, or no host is there.",
         cell: Cell::Word(|r| r.outcome.verdict.map(|verdict| verdict.word().into())),
     },
     Column {
@@ -266,7 +290,7 @@ pub static COLUMNS: &[Column<Delivery>] = &[
     },
     Column {
         name: "refused",
-        sentence: "How many mail hosts a sender must not use.",
+        sentence: "How many mail hosts are not covered, where a policy binds, or not authenticated: under enforce a sender must not use them.",
         cell: Cell::Int(|r| number(r.outcome.refused)),
     },
     Column {
@@ -276,7 +300,7 @@ pub static COLUMNS: &[Column<Delivery>] = &[
     },
     Column {
         name: "refused_until",
-        sentence: "Until when a sender that fetched the policy at observed_at goes on refusing: that time and max_age; null where it does not refuse.",
+        sentence: "Until when a sender that fetched the policy at observed_at goes on refusing: that time and max_age; null where it does not refuse because of the policy.",
         cell: Cell::Time(|r| {
             let since = r.outcome.refused_until?.duration_since(UNIX_EPOCH).ok()?;
             i64::try_from(since.as_micros()).ok()

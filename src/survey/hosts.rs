@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::finding::Code;
+use crate::finding::{self, Code};
 use crate::name::HostName;
 use crate::net::dns::Resolver;
 use crate::net::reach::Reach;
@@ -44,12 +44,22 @@ enum Evidence {
 
 impl Known {
     fn new(seen: Seen, evidence: &Arc<Mutex<Evidence>>) -> Self {
-        let judged = Arc::new(host::judge(&seen));
+        let judged = host::judge(&seen);
+        Self::of(judged, seen, evidence)
+    }
+
+    /// The same, of a host that is not asked again.
+    fn last(seen: Seen, evidence: &Arc<Mutex<Evidence>>) -> Self {
+        let judged = Judged { may_pass: false, ..host::judge(&seen) };
+        Self::of(judged, seen, evidence)
+    }
+
+    fn of(judged: Judged, seen: Seen, evidence: &Arc<Mutex<Evidence>>) -> Self {
         let mut slot = lock(evidence);
         if !matches!(*slot, Evidence::Taken) {
             *slot = Evidence::Waiting(Box::new(seen));
         }
-        Self { judged, evidence: Arc::clone(evidence) }
+        Self { judged: Arc::new(judged), evidence: Arc::clone(evidence) }
     }
 
     /// The evidence, for the first who asks for it.
@@ -152,12 +162,12 @@ impl Hosts {
     }
 
     /// Asks a host, or waits for whoever asks it, or remembers.
-    pub async fn ask(&self, host: &HostName) -> Known {
+    pub async fn ask(self: &Arc<Self>, host: &HostName) -> Known {
         let entry = self.entry(host);
         let first = entry.first.get_or_init(|| async {
             let seen = match self.blocked {
                 Some(why) => Seen::not_asked(host, why),
-                None => host::see(&self.resolver, &self.client, &self.reach, host).await,
+                None => self.seen(host, None).await,
             };
             (Known::new(seen, &entry.evidence), Instant::now())
         });
@@ -166,23 +176,44 @@ impl Hosts {
     }
 
     /// Asks a host again that failed, once and for all domains that share it.
-    pub async fn again(&self, host: &HostName) -> Known {
-        let entry = self.entry(host);
+    pub async fn again(self: &Arc<Self>, host: &HostName) -> Known {
+        let known = lock(&self.table).entries.get(host).cloned();
+        // What is forgotten by now is asked as if for the first time.
+        let Some(entry) = known else { return self.ask(host).await };
         let Some((first, at)) = entry.first.get() else { return self.ask(host).await };
         if !first.judged.may_pass {
             return first.clone();
         }
         let second = entry.second.get_or_init(|| async {
             sleep_until(*at + PAUSE).await;
-            let mut seen = match first.evidence() {
+            let seen = match first.evidence() {
                 Some(seen) => seen,
                 // The scan is ending, and what was seen first is stored already.
                 None => return first.clone(),
             };
-            host::again(&self.resolver, &self.client, &self.reach, &mut seen).await;
-            Known::new(seen, &entry.evidence)
+            Known::last(self.seen(host, Some(seen)).await, &entry.evidence)
         });
         second.await.clone()
+    }
+
+    /// Looks at a host, or looks again. A panic is a fault of ours: it costs this host, and not every domain that shares it.
+    async fn seen(self: &Arc<Self>, host: &HostName, before: Option<Seen>) -> Seen {
+        let (hosts, name) = (Arc::clone(self), host.clone());
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            let Self { resolver, client, reach, .. } = &*hosts;
+            match before {
+                None => host::see(resolver, client, reach, &name).await,
+                Some(mut seen) => {
+                    host::again(resolver, client, reach, &mut seen).await;
+                    seen
+                }
+            }
+        });
+        match task.join_next().await {
+            Some(Ok(seen)) => seen,
+            Some(Err(_)) | None => Seen::not_asked(host, finding::sts::PANIC),
+        }
     }
 
     fn entry(&self, host: &HostName) -> Arc<Entry> {
@@ -218,7 +249,6 @@ impl Table {
 #[expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 mod tests {
     use super::*;
-    use crate::finding;
 
     fn name(text: &str) -> HostName {
         HostName::parse(text).unwrap()

@@ -78,7 +78,7 @@ pub fn judge(survey: Survey, domain: &Domain) -> Judged {
     let is_wanted = survey.hosts.is_some() || binding.is_some();
     let delivery = hosts.filter(|_| is_wanted).map(|hosts| {
         let binding = binding.filter(|policy| policy.mode != Mode::None);
-        Box::new(delivery::deliver(hosts, decision, binding, &findings, survey.observed_at))
+        Box::new(delivery::deliver(hosts, decision, binding, survey.observed_at))
     });
     let failures = if survey.panicked {
         vec![Failure::new(finding::sts::PANIC)]

@@ -81,6 +81,16 @@ fn a_host_that_fails_in_passing_is_asked_once_more_and_no_oftener() {
 }
 
 #[test]
+fn who_is_silent_is_not_waited_for_by_every_host() {
+    let (log, counts, said) = scanned(40, "banner-silence 1", "none", &["--timeout-banner", "1", "--per-host", "3"]);
+    // Without a memory, all twelve would be waited for, twice.
+    assert!((3..=9).contains(&log.smtp_connections), "{} connections: {said}", log.smtp_connections);
+    assert_eq!(counts.get("unknown"), Some(&40), "{said}");
+    assert!(counts.get("host:not_asked").is_some_and(|hosts| *hosts >= 3), "{said}");
+    assert!(!counts.contains_key("host:broken"), "{said}");
+}
+
+#[test]
 fn a_blocked_port_is_said_once_and_held_against_nobody() {
     // The mail hosts that are known to work refuse connections.
     let (log, counts, said) = scanned(50, "refused", "hub.test", &[]);

@@ -307,7 +307,7 @@ def hold(scan):
     check(what("findings of no domain"),
           [row for row in scan.findings if known.get(row["seq"]) != (row["domain"], row["rank"])][:5], [])
 
-    codes = groups(scan.findings, lambda row: row["seq"])
+    codes = groups((row for row in scan.findings if row["place"] == "domain"), lambda row: row["seq"])
     for row in domains:
         distinct = sorted({finding["code"] for finding in codes[row["seq"]]})
         check(what(f"finding_codes of {row['domain']}"), row["finding_codes"], distinct)

@@ -13,6 +13,6 @@ codes! { Dane:
     TA_EXPIRED = "dane.ta_expired", FATAL, "RFC 7672 3.1.2, RFC 5280 4.1.2.5", HOST_EXPIRED, "a TLSA record names the authority, and a certificate of the chain is out of date", "renew it";
     STALE = "dane.stale_record", NOTE, "RFC 7671 8", None, "a TLSA record fits, and another fits nothing that is sent, as in a rollover", "remove it when the rollover is over";
     ONLY = "dane.only", ADVICE, "RFC 8461 2, RFC 7672 3.1.1", None, "the mail host passes by DANE and not by the certificate, so senders that know only MTA-STS refuse it", "use a certificate of a public authority for the host name";
-    BOGUS = "dnssec.bogus", FAILURE, "RFC 4035 4.3, RFC 7672 2.1.2", DNSSEC, "the answer fails DNSSEC validation", "";
+    BOGUS = "dnssec.bogus", FAILURE, "RFC 4035 4.3, RFC 7672 2.1.2", None, "the answer fails DNSSEC validation", "";
     BOGUS_HOST = "dnssec.bogus_host", FATAL, "RFC 7672 2.1.2, 2.2", DNSSEC, "the addresses or TLSA records of the mail host fail DNSSEC validation: senders that validate cannot use it", "sign the zone anew";
 }

@@ -14,6 +14,8 @@ codes! { Sts:
     PORT_BLOCKED = "delivery.port_blocked", VERDICT, "stscan", None, "mail hosts cannot be reached from this network, so none was asked", "";
     PORT_UNKNOWN = "delivery.port_unknown", VERDICT, "stscan", None, "whether mail hosts can be reached from this network could not be found out, so none was asked", "";
     NO_ROUTE = "delivery.no_route", VERDICT, "stscan", None, "this machine has no way to addresses of that version of IP, so nobody was asked there", "";
+    DANE_UNTOLD = "delivery.dane_untold", VERDICT, "RFC 7672 2.2", None, "the certificate of the mail host is not good by itself, and it has TLSA records of which the resolver does not say whether they are secure", "";
+    ADDRESS_SILENT = "delivery.address_silent", VERDICT, "stscan", None, "the address did not answer for several other mail hosts in a row, so nobody was asked there", "";
     HOSTS_BEYOND = "delivery.hosts_beyond", VERDICT, "stscan", None, "the domain has more mail hosts, or the host more addresses, than are asked", "";
     NOT_ASKED = "survey.not_asked", VERDICT, "stscan", None, "it was not asked for", "";
     PANIC = "survey.panic", FAILURE, "stscan", None, "a fault of ours ended the survey of this domain", "report it to us";

@@ -16,8 +16,8 @@ pub enum SmtpFault {
     Flaky(u16),
     /// The greeting comes after so many milliseconds.
     Delay(u16),
-    /// No greeting.
-    BannerSilence,
+    /// No greeting. The number gives those an address of their own that are not to be silent together.
+    BannerSilence(u16),
     /// One byte of the greeting a second.
     BannerDrip,
     /// NUL, ESC and an 8-bit letter in the greeting.
@@ -76,7 +76,6 @@ pub enum SmtpFault {
 
 /// The faults without a number: their words, and the order of their addresses.
 const PLAIN: &[(&str, SmtpFault)] = &[
-    ("banner-silence", SmtpFault::BannerSilence),
     ("banner-drip", SmtpFault::BannerDrip),
     ("banner-bytes", SmtpFault::BannerBytes),
     ("banner-bare-lf", SmtpFault::BannerBareLf),
@@ -118,6 +117,7 @@ impl SmtpFault {
         let code = || number.filter(|code| (200..600).contains(code));
         Some(match word {
             "banner" => Self::Banner(code()?),
+            "banner-silence" => Self::BannerSilence(number?),
             "flaky" => Self::Flaky(number?),
             "delay" => Self::Delay(number?),
             "ehlo-helo-refused" => Self::EhloHeloRefused(code()?),
@@ -154,6 +154,7 @@ impl SmtpFault {
             Self::EhloHeloRefused(code) => numbered(16, code),
             Self::StarttlsRefused(code) => numbered(17, code),
             Self::StarttlsFlaky(times) => numbered(18, times),
+            Self::BannerSilence(number) => numbered(19, number),
             plain => {
                 // Every fault without a number stands in the table, which a test holds, and the table is short.
                 let place = PLAIN.iter().position(|(_, fault)| *fault == plain).unwrap_or_default();
@@ -175,6 +176,8 @@ mod tests {
             "banner 421",
             "banner 554",
             "flaky 1",
+            "banner-silence 1",
+            "banner-silence 2",
             "delay 500",
             "ehlo-helo-refused 502",
             "starttls-refused 454",

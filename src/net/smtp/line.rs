@@ -88,8 +88,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
                 Loss::Reset
             }
             io::ErrorKind::TimedOut => Loss::Late,
-            // Within TLS, an end without close_notify among others.
-            _ => Loss::Closed,
+            // Within TLS, an end without close_notify.
+            io::ErrorKind::UnexpectedEof => Loss::Closed,
+            _ => Loss::Reset,
         }
     }
 }

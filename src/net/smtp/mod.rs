@@ -4,6 +4,7 @@
 
 mod line;
 mod outlook;
+mod silent;
 
 pub use outlook::Outlook;
 
@@ -22,11 +23,12 @@ use super::{NetConfig, Timeouts};
 use crate::cert::{RootStore, Verdict};
 use crate::failure::Failure;
 use crate::finding::https::{http, reach};
-use crate::finding::smtp;
+use crate::finding::{smtp, sts};
 use crate::name::HostName;
 use crate::smtp::reply::Reader;
 use crate::smtp::talk::{Facts, Order, Stage, Talk};
 use line::Line;
+use silent::Silent;
 
 /// Bytes that one connection may send us (HOSTILE.md): sixteen times what may come before TLS, for certificates.
 pub const WIRE_BUDGET: u64 = 512 * 1024;
@@ -89,6 +91,7 @@ pub struct Client {
     roots: Arc<[RootStore]>,
     handshaker: Handshaker,
     hosts: PerHost,
+    silent: Silent,
     port: u16,
     helo: String,
     timeouts: Timeouts,
@@ -111,6 +114,7 @@ impl Client {
             roots: Arc::clone(&config.roots),
             handshaker: Handshaker::new(&[]),
             hosts,
+            silent: Silent::default(),
             port: config.smtp_port,
             helo: config.helo.clone(),
             timeouts: config.timeouts,
@@ -132,8 +136,13 @@ impl Client {
         // Waiting for our turn is not the host's doing: the clock starts behind it.
         let seat = self.hosts.enter(address).await;
         let started = Instant::now();
+        if self.silent.rests(address, started) {
+            talked.failure = Some(Failure::new(sts::ADDRESS_SILENT).about(talked.address.to_string()));
+            return talked;
+        }
         let mut talk = Talk::new(&self.helo);
         talked.failure = self.run(host, &mut talk, started + self.timeouts.smtp, &mut talked).await.err();
+        self.silent.note(address, talked.failure.as_ref().map(|failure| failure.code), Instant::now());
         talked.facts = talk.into_facts();
         talked.times.total = Some(started.elapsed());
         drop(seat);

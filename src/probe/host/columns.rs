@@ -37,7 +37,7 @@ impl Row {
     /// What the host is worth at this address to a sender that goes by certificates alone.
     #[must_use]
     pub fn sight(&self) -> Sight {
-        self.attempt().map_or(self.judged.reach, |attempt| attempt.session.sight(false))
+        self.attempt().map_or(self.judged.reach, |attempt| attempt.session.sight(Dane::None))
     }
 
     /// The DNS questions that were sent for the host, told once.
@@ -74,17 +74,26 @@ fn text(reply: &Reply) -> Cow<'_, [u8]> {
     Cow::Owned(reply.lines.join(&b'\n'))
 }
 
-/// The stable word for what DANE says of a host.
-pub(crate) fn dane_word(dane: Dane, matched: bool) -> &'static str {
+/// The stable word for what DANE says of a host, by how the certificates at its addresses fit: the worst that was seen.
+pub(crate) fn dane_word(dane: Dane, fits: impl Iterator<Item = Sight>) -> &'static str {
     match dane {
-        Dane::NotAsked => "not_asked",
+        Dane::NotAsked | Dane::Untold => "not_asked",
         Dane::None => "none",
         Dane::Insecure => "insecure",
         Dane::Unusable => "unusable",
-        Dane::Applies if matched => "match",
-        Dane::Applies => "mismatch",
         Dane::Bogus => "bogus",
         Dane::Unseen(_) => "unknown",
+        Dane::Applies => {
+            let fits: Vec<Sight> = fits.collect();
+            if fits.iter().any(|sight| sight.broken().is_some()) {
+                "mismatch"
+            } else if fits.contains(&Sight::Passed) {
+                "match"
+            } else {
+                // No certificate was seen.
+                "unknown"
+            }
+        }
     }
 }
 
@@ -137,12 +146,10 @@ pub static COLUMNS: &[Column<Row>] = &[
     },
     Column {
         name: "failure",
-        sentence: "The code of what kept us from seeing, if something did.",
+        sentence: "The code of what kept us from seeing: in the conversation, else of the addresses, else of the TLSA records.",
         cell: Cell::Word(|r| {
-            let failure = match r.attempt() {
-                Some(attempt) => attempt.failure.as_ref(),
-                None => r.judged.failures.first(),
-            };
+            let here = r.attempt().and_then(|attempt| attempt.failure.as_ref());
+            let failure = here.or_else(|| r.judged.failures.first()).or(r.judged.tlsa_failure.as_ref());
             failure.map(|failure| failure.code.as_str().into())
         }),
     },
@@ -297,8 +304,8 @@ pub static COLUMNS: &[Column<Row>] = &[
         name: "dane",
         sentence: "What DANE says of the host at this address, for a domain whose MX records are secure: none, insecure, unusable, match, mismatch, bogus, unknown or not_asked.",
         cell: Cell::Word(|r| {
-            let matched = r.attempt().is_some_and(|attempt| attempt.dane.as_ref().is_some_and(|d| d.matched.is_some()));
-            Some(dane_word(r.judged.dane, matched).into())
+            let fits = r.attempt().into_iter().map(|attempt| attempt.session.dane);
+            Some(dane_word(r.judged.dane, fits).into())
         }),
     },
     Column {

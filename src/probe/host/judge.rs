@@ -6,7 +6,7 @@ use super::{Seen, is_routeless, security as address_security};
 use crate::cert::Verdict;
 use crate::dane::{self, Match};
 use crate::failure::Failure;
-use crate::finding::{self, Code, Finding, Place, Severity};
+use crate::finding::{self, Code, Finding, Kind, Place, Severity};
 use crate::name::HostName;
 use crate::net::dns::{Lookup, Security};
 use crate::net::smtp::Talked;
@@ -28,8 +28,10 @@ pub struct Judged {
     pub attempts: Vec<Attempt>,
     /// What was found of the host as a whole: its name, its addresses, its TLSA records.
     pub findings: Vec<Finding>,
-    /// What could not be seen of the host as a whole.
+    /// What could not be seen of its addresses.
     pub failures: Vec<Failure>,
+    /// Why its TLSA records could not be seen, where they matter.
+    pub tlsa_failure: Option<Failure>,
     /// Whether something failed for a reason that may pass.
     pub may_pass: bool,
     /// The DNS questions that were sent for it.
@@ -62,14 +64,14 @@ pub fn judge(seen: &Seen) -> Judged {
         attempts: Vec::new(),
         findings: Vec::new(),
         failures: Vec::new(),
+        tlsa_failure: None,
         may_pass: seen.failed(),
         questions: questions(seen),
     };
     reach(seen, &mut judged);
     security(seen, &mut judged);
     judged.attempts = seen.talked.iter().map(|talked| attempt(seen, talked)).collect();
-    records(&mut judged);
-    differ(&mut judged);
+    records(seen, &mut judged);
     judged.findings = std::mem::take(&mut judged.findings).into_iter().map(|finding| at(finding, &seen.host)).collect();
     judged
 }
@@ -92,7 +94,10 @@ fn questions(seen: &Seen) -> u64 {
 /// The name and the addresses (RFC 5321 5.1, RFC 2181 10.3).
 fn reach(seen: &Seen, judged: &mut Judged) {
     if let Some(why) = seen.not_asked {
-        judged.reach = Sight::NotAsked(why);
+        // A fault of ours is no reason not to ask, and is told.
+        let is_failure = why.entry().kind == Kind::Failure;
+        judged.reach = if is_failure { Sight::Unseen(why) } else { Sight::NotAsked(why) };
+        judged.failures.extend(is_failure.then(|| Failure::new(why).about(seen.host.as_str())));
         return;
     }
     let Some(addresses) = &seen.addresses else {
@@ -143,8 +148,11 @@ fn reach(seen: &Seen, judged: &mut Judged) {
 fn security(seen: &Seen, judged: &mut Judged) {
     let (Some(addresses), Some((_, tlsa))) = (&seen.addresses, &seen.tlsa) else { return };
     let secure_addresses = seen.is_secure();
+    // A resolver that does not validate, or is not believed, says nothing of security, so nothing is said of it here.
+    let is_told = address_security(addresses) != Security::Unknown;
     judged.dane = match &tlsa.lookup {
         Lookup::NoData | Lookup::NxDomain => Dane::None,
+        Lookup::Failed(_) if !secure_addresses && !is_told => Dane::NotAsked,
         // RFC 7672 2.2.1: where the addresses are not secure nobody asks for TLSA records, so their troubles are nobody's.
         Lookup::Failed(_) if !secure_addresses => Dane::Insecure,
         Lookup::Failed(failure) if failure.code == finding::dane::BOGUS => {
@@ -152,14 +160,11 @@ fn security(seen: &Seen, judged: &mut Judged) {
             Dane::Bogus
         }
         Lookup::Failed(failure) => {
-            judged.failures.push(failure.clone());
+            judged.tlsa_failure = Some(failure.clone());
             Dane::Unseen(failure.code)
         }
         Lookup::Found(_) if secure_addresses && tlsa.security == Security::Secure => Dane::Applies,
-        // A resolver that does not validate says nothing of security, so nothing is said of it here.
-        Lookup::Found(_) if tlsa.security == Security::Unknown || address_security(addresses) == Security::Unknown => {
-            Dane::NotAsked
-        }
+        Lookup::Found(_) if tlsa.security == Security::Unknown || !is_told => Dane::Untold,
         Lookup::Found(_) => {
             judged.findings.push(Finding::new(finding::dane::INSECURE));
             Dane::Insecure
@@ -185,6 +190,7 @@ fn attempt(seen: &Seen, talked: &Talked) -> Attempt {
                 Sight::Broken(code)
             }
             Err(_) if is_routeless(talked) => Sight::NotAsked(finding::sts::NO_ROUTE),
+            Err(stopped) if stopped.code.entry().kind == Kind::Verdict => Sight::NotAsked(stopped.code),
             Err(stopped) => {
                 let code = stopped.code;
                 failure = Some(stopped);
@@ -201,7 +207,10 @@ fn attempt(seen: &Seen, talked: &Talked) -> Attempt {
     let sight = dane.as_ref().map_or(Sight::NotAsked(finding::sts::DELIVERY_NOT_ASKED), |found| fits(found, talked));
     let address = talked.address.ip();
     if let Some(found) = &dane {
-        findings.extend(found.findings.iter().cloned());
+        let of_match = found.findings.iter().filter(|found| !is_of_records(found.code));
+        let (stale, other): (Vec<&Finding>, Vec<&Finding>) =
+            of_match.partition(|found| found.code == finding::dane::STALE);
+        findings.extend(other.into_iter().chain(stale.into_iter().take(STALE_TOLD)).cloned());
     }
     let session = Session { tls, pkix: pkix(verdict), dane: sight };
     if session.tls == Sight::Passed && session.dane == Sight::Passed && session.pkix.broken().is_some() {
@@ -211,6 +220,9 @@ fn attempt(seen: &Seen, talked: &Talked) -> Attempt {
         findings.into_iter().map(|finding| at(finding, &seen.host).with("address", address.to_string())).collect();
     Attempt { address, session, findings, failure, dane }
 }
+
+/// Stale records that are told for one address: a rollover has one or two, and the records stand in the evidence.
+const STALE_TOLD: usize = 4;
 
 /// The TLSA records, where DNSSEC secures them and the addresses.
 fn published(seen: &Seen) -> Option<&[dane::Tlsa]> {
@@ -246,23 +258,19 @@ fn fits(found: &Match, talked: &Talked) -> Sight {
     }
 }
 
-/// Records of which none can be used do not apply (RFC 7672 2.2).
-fn records(judged: &mut Judged) {
-    let unusable = |attempt: &Attempt| attempt.dane.as_ref().is_some_and(|found| !found.usable);
-    if judged.dane == Dane::Applies && judged.attempts.iter().any(unusable) {
+/// What is wrong with the records themselves, said once; those of which none can be used do not apply (RFC 7672 2.2).
+fn records(seen: &Seen, judged: &mut Judged) {
+    let Some(records) = published(seen) else { return };
+    let found = dane::verify(records, &[], &[], seen.observed_at);
+    if judged.dane == Dane::Applies && !found.usable {
         judged.dane = Dane::Unusable;
     }
+    judged.findings.extend(found.findings);
 }
 
-/// Says where the addresses of the host are not alike.
-fn differ(judged: &mut Judged) {
-    let applies = judged.dane == Dane::Applies;
-    let sights = || judged.attempts.iter().map(|attempt| attempt.session.sight(applies));
-    if sights().any(|sight| sight == Sight::Passed) && sights().any(|sight| sight.broken().is_some()) {
-        let broken = judged.attempts.iter().filter(|attempt| attempt.session.sight(applies).broken().is_some());
-        let broken: Vec<String> = broken.map(|attempt| attempt.address.to_string()).collect();
-        judged.findings.push(Finding::new(finding::smtp::ADDRESSES_DIFFER).with("broken", broken));
-    }
+/// Whether a finding is about the records and not about how a certificate fits them.
+fn is_of_records(code: Code) -> bool {
+    [finding::dane::USAGE, finding::dane::MALFORMED, finding::dane::UNUSABLE].contains(&code)
 }
 
 impl Judged {
@@ -291,7 +299,7 @@ impl Judged {
         sessions
     }
 
-    /// Everything that could not be seen.
+    /// Everything that could not be seen of the host and its conversations; the TLSA records apart.
     pub fn failures(&self) -> impl Iterator<Item = &Failure> {
         self.failures.iter().chain(self.attempts.iter().filter_map(|attempt| attempt.failure.as_ref()))
     }

@@ -99,10 +99,9 @@ impl Seen {
     /// Whether something failed for a reason that may pass, so that a second attempt is due.
     #[must_use]
     pub fn failed(&self) -> bool {
-        let addresses = self.addresses.as_ref().is_some_and(addresses_failed);
-        addresses
-            || self.tlsa.as_ref().is_some_and(|(_, answer)| tlsa_failed(answer))
-            || self.talked.iter().any(may_pass)
+        // Where nothing is secure, nobody asks for TLSA records (RFC 7672 2.2.1).
+        let tlsa = self.is_secure() && self.tlsa.as_ref().is_some_and(|(_, answer)| tlsa_failed(answer));
+        self.addresses.as_ref().is_some_and(addresses_failed) || tlsa || self.talked.iter().any(may_pass)
     }
 }
 
@@ -120,11 +119,13 @@ fn may_pass(talked: &Talked) -> bool {
     /// The first digit of replies that say so (RFC 5321 4.2.1).
     const TRANSIENT: u64 = 4;
     talked.failure.as_ref().is_some_and(|failure| match failure.code {
-        code if code == smtp::STARTTLS_REFUSED => failure
-            .detail
-            .get("reply_code")
-            .and_then(serde_json::Value::as_u64)
-            .is_some_and(|code| code / 100 == TRANSIENT),
+        code if code == smtp::STARTTLS_REFUSED => {
+            // Hanging up, without a reply, may pass too.
+            let reply = failure.detail.get("reply_code").and_then(serde_json::Value::as_u64);
+            reply.is_none_or(|reply| reply / 100 == TRANSIENT)
+        }
+        // A lasting refusal of us does not pass (RFC 5321 4.2.1).
+        code if code == smtp::BANNER_5XX || code == smtp::EHLO_5XX => false,
         code => code.entry().kind == Kind::Failure && !is_routeless(talked),
     })
 }
@@ -152,14 +153,34 @@ pub async fn see(resolver: &Resolver, client: &Client, reach: &Reach, host: &Hos
 /// Asks again what failed, once.
 pub async fn again(resolver: &Resolver, client: &Client, reach: &Reach, seen: &mut Seen) {
     seen.attempts = seen.attempts.saturating_add(1);
-    if seen.addresses.as_ref().is_some_and(addresses_failed) {
-        seen.addresses = None;
+    if let Some(before) = seen.addresses.take_if(|addresses| addresses_failed(addresses)) {
+        let start = Instant::now();
+        seen.addresses = Some(better(before, resolver.addresses(&seen.host).await));
+        seen.elapsed += start.elapsed();
+        // At which name they stand, and whether they count, depends on the addresses.
+        (seen.alias, seen.tlsa) = (None, None);
     }
     if seen.tlsa.as_ref().is_some_and(|(_, answer)| tlsa_failed(answer)) {
         seen.tlsa = None;
     }
-    seen.talked.retain(|talked| !may_pass(talked));
+    let (before, kept) = std::mem::take(&mut seen.talked).into_iter().partition::<Vec<Talked>, _>(may_pass);
+    seen.talked = kept;
     go_on(resolver, client, reach, seen).await;
+    // Where nobody was asked this time, what was seen before is the better evidence.
+    for talked in &mut seen.talked {
+        let unasked = talked.failure.as_ref().is_some_and(|failure| failure.code.entry().kind == Kind::Verdict);
+        if let Some(before) = before.iter().find(|before| unasked && before.address == talked.address) {
+            *talked = before.clone();
+        }
+    }
+}
+
+/// The second look, with what the first saw and the second did not.
+fn better(before: Addresses, now: Addresses) -> Addresses {
+    Addresses {
+        v4: if probe::failure(&now.v4).is_some() { before.v4 } else { now.v4 },
+        v6: if probe::failure(&now.v6).is_some() { before.v6 } else { now.v6 },
+    }
 }
 
 /// Everything that is still missing.

@@ -91,7 +91,7 @@ fn each_address_counts_and_losing_sight_is_no_fault() {
             &[V4, OTHER],
             vec![talked(V4, None, plain()), talked(OTHER, good(), None)],
             Sight::Passed,
-            &["smtp.addresses_differ", "smtp.no_starttls"],
+            &["smtp.no_starttls"],
         ),
         (
             &[V4, OTHER],
@@ -162,8 +162,11 @@ fn only_what_may_pass_is_asked_again() {
     for (failure, passing) in [
         (refused(454), true),
         (refused(501), false),
-        (Failure::new(finding::smtp::STARTTLS_REFUSED), false),
+        // Hung up.
+        (Failure::new(finding::smtp::STARTTLS_REFUSED), true),
         (Failure::new(finding::smtp::BANNER_4XX), true),
+        (Failure::new(finding::smtp::BANNER_5XX), false),
+        (Failure::new(finding::smtp::EHLO_5XX), false),
         (Failure::new(finding::tls::TIMEOUT), true),
         (Failure::new(finding::tls::VERSION), false),
         (Failure::new(finding::smtp::NO_STARTTLS), false),
@@ -197,7 +200,8 @@ fn dane_counts_where_everything_is_secure() {
         (Secure, record(), Secure, Dane::Applies),
         (Secure, record(), Insecure, Dane::Insecure),
         (Insecure, record(), Secure, Dane::Insecure),
-        (Unknown, record(), Unknown, Dane::NotAsked),
+        (Unknown, record(), Unknown, Dane::Untold),
+        (Unknown, failed(dns::RCODE_2), Unknown, Dane::NotAsked),
         (Secure, records(vec![tlsa(&[7; 20])]), Secure, Dane::Unusable),
         (Secure, failed(finding::dane::BOGUS), Security::Bogus, Dane::Bogus),
         (Secure, failed(dns::TIMEOUT), Unknown, Dane::Unseen(dns::TIMEOUT)),

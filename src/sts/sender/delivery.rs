@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::{Decision, MailHost, Outcome, Sight};
+use crate::finding::{Code, Finding};
 use crate::sts::policy::Policy;
 
 /// What a conforming sender does with mail to the domain.
@@ -79,6 +80,11 @@ pub struct Delivery {
     pub refused_until: Option<SystemTime>,
 }
 
+/// Whether a sender would report the code: whether it is a failure of TLS or of the policy.
+fn is_told(code: Code) -> bool {
+    Finding::new(code).at_mail_host().result_type().is_some()
+}
+
 /// What delivery to the hosts comes to under a decision. `policy` is the one that binds, `at` the time when it was fetched,
 /// `reported` whether a sender would report any failure.
 #[must_use]
@@ -98,7 +104,8 @@ pub fn deliver(
         Outcome::Testing | Outcome::EnforceDeliverable if reported => Some(Verdict::Report),
         Outcome::Testing | Outcome::EnforceDeliverable => Some(Verdict::Deliver),
         Outcome::TestingFailing => Some(Verdict::Report),
-        Outcome::EnforceRefused => Some(Verdict::Refuse),
+        // A host that is simply not there fails with and without the policy; a sender tries again.
+        Outcome::EnforceRefused => decision.code.filter(|code| is_told(*code)).map(|_| Verdict::Refuse),
         Outcome::Unknown => policy.map(|_| Verdict::Unknown),
     };
     let mut delivery = Delivery { verdict, usable: 0, refused: 0, unseen: 0, refused_until: None };

@@ -70,6 +70,9 @@ pub enum Dane {
     None,
     /// There are TLSA records that DNSSEC does not secure: as if there were none.
     Insecure,
+    /// There are TLSA records, and the resolver does not say whether they are secure: what fails without them might pass by
+    /// them.
+    Untold,
     /// There are secure ones, of which none can be used: as if there were none, but that TLS must be there.
     Unusable,
     /// There are secure ones that can be used: they alone authenticate the host (RFC 8461 2).
@@ -94,8 +97,12 @@ pub struct Session {
 impl Session {
     /// What the attempt is worth. DANE takes precedence where it applies (RFC 8461 2).
     #[must_use]
-    pub fn sight(&self, dane_applies: bool) -> Sight {
-        self.tls.and(if dane_applies { self.dane } else { self.pkix })
+    pub fn sight(&self, dane: Dane) -> Sight {
+        self.tls.and(match dane {
+            Dane::Applies => self.dane,
+            Dane::Untold if self.pkix.broken().is_some() => Sight::NotAsked(finding::sts::DANE_UNTOLD),
+            _ => self.pkix,
+        })
     }
 }
 
@@ -134,9 +141,9 @@ impl MailHost {
         match self.dane {
             Dane::Bogus => return Sight::Broken(finding::dane::BOGUS_HOST),
             Dane::Unseen(code) => return Sight::Unseen(code),
-            Dane::NotAsked | Dane::None | Dane::Insecure | Dane::Unusable | Dane::Applies => {}
+            Dane::NotAsked | Dane::None | Dane::Insecure | Dane::Untold | Dane::Unusable | Dane::Applies => {}
         }
-        let sights = || self.sessions.iter().map(|session| session.sight(self.dane_applies()));
+        let sights = || self.sessions.iter().map(|session| session.sight(self.dane));
         let passed = sights().find(|sight| *sight == Sight::Passed);
         let unknown = || sights().find(|sight| sight.unknown().is_some());
         passed.or_else(unknown).or_else(|| sights().next()).unwrap_or(Sight::NotAsked(finding::sts::DELIVERY_NOT_ASKED))
@@ -146,7 +153,10 @@ impl MailHost {
     /// way that RFC 8460 4.3 has a word for.
     #[must_use]
     pub fn reported(&self) -> Option<Code> {
-        let sessions = self.sessions.iter().filter_map(|session| session.sight(self.dane_applies()).broken());
+        // Where the host must not be connected to, or is not known to be one that may, there are no sessions.
+        let is_open = !matches!(self.dane, Dane::Bogus | Dane::Unseen(_));
+        let sessions = self.sessions.iter().filter(|_| is_open);
+        let sessions = sessions.filter_map(|session| session.sight(self.dane).broken());
         let told = |code: &Code| finding::Finding::new(*code).at_mail_host().result_type().is_some();
         // Records of which none can be used are reported whatever becomes of the host.
         let unusable = (self.dane == Dane::Unusable).then_some(finding::dane::UNUSABLE);

