@@ -160,11 +160,12 @@ fn reports(hosts: &[Host], binds: bool, decision: Decision, domain_findings: &[F
 /// The word for what DANE says of all hosts of the domain together: the worst of them.
 fn dane_status(delivery: &Delivery) -> Option<&'static str> {
     /// From the worst to the best.
-    const ORDER: [&str; 8] = ["mismatch", "bogus", "unknown", "unusable", "not_asked", "insecure", "none", "match"];
+    const ORDER: [&str; 9] =
+        ["mismatch", "bogus", "unknown", "applies", "unusable", "not_asked", "insecure", "none", "match"];
     let words: Vec<&'static str> = delivery.hosts.iter().map(Host::dane).collect();
     let worst = ORDER.into_iter().find(|word| words.contains(word))?;
     // Some hosts with records that fit and others without any: DANE protects only part of the way.
-    if words.contains(&"match") && worst != "match" && !["mismatch", "bogus", "unknown"].contains(&worst) {
+    if words.contains(&"match") && worst != "match" && !["mismatch", "bogus", "unknown", "applies"].contains(&worst) {
         return Some("partial");
     }
     Some(worst)
@@ -182,8 +183,9 @@ impl Host {
 
     /// What DANE says of the host to this domain, in a word.
     fn dane(&self) -> &'static str {
-        let matched = self.found.sessions.iter().all(|session| session.dane.broken().is_none());
-        dane_word(self.found.dane, matched)
+        let fits = || self.found.sessions.iter().map(|session| session.dane);
+        let broken = fits().find(|sight| sight.broken().is_some());
+        dane_word(self.found.dane, broken.or_else(|| fits().find(|sight| *sight == Sight::Passed)))
     }
 
     fn addresses(&self, of: fn(Sight) -> bool) -> i64 {
@@ -241,7 +243,7 @@ pub static COLUMNS: &[Column<Delivery>] = &[
     },
     Column {
         name: "hosts",
-        sentence: "The mail hosts in order of preference: host, status (usable, broken, unseen, not_asked), the code that decided it, covered (by the policy), dane (none, insecure, unusable, match, mismatch, bogus, unknown, not_asked), and how many addresses are usable, broken and unseen.",
+        sentence: "The mail hosts in order of preference: host, status (usable, broken, unseen, not_asked), the code that decided it, covered (by the policy), dane (none, insecure, unusable, match, mismatch, applies, bogus, unknown, not_asked), and how many addresses are usable, broken and unseen.",
         cell: Cell::Structs(HOST_FIELDS, |r| {
             let host = |host: &'_ Host| {
                 let sight = host.found.sight();
@@ -308,7 +310,7 @@ pub static COLUMNS: &[Column<Delivery>] = &[
     },
     Column {
         name: "dane",
-        sentence: "What DANE says of all mail hosts together: match, partial, none, insecure, not_asked, unusable, unknown, bogus or mismatch, the worst of them.",
+        sentence: "What DANE says of all mail hosts together: match, partial, none, insecure, not_asked, unusable, applies, unknown, bogus or mismatch, the worst of them.",
         cell: Cell::Word(|r| dane_status(r).map(Cow::Borrowed)),
     },
 ];

@@ -134,7 +134,7 @@ fn host(list: &Structs, at: usize) -> Host {
         covered: list.truth("covered", at),
         dane: match list.text("dane", at) {
             // Secure TLSA records that can be used, or answers that nobody can trust.
-            Some("match" | "mismatch" | "bogus") => Dane::Decides,
+            Some("match" | "mismatch" | "applies" | "bogus") => Dane::Decides,
             Some("unusable") => Dane::Unusable,
             _ => Dane::Nothing,
         },

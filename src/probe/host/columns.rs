@@ -75,14 +75,18 @@ fn text(reply: &Reply) -> Cow<'_, [u8]> {
 }
 
 /// The stable word for what DANE says of a host.
-pub(crate) fn dane_word(dane: Dane, matched: bool) -> &'static str {
+pub(crate) fn dane_word(dane: Dane, fits: Option<Sight>) -> &'static str {
     match dane {
         Dane::NotAsked => "not_asked",
         Dane::None => "none",
         Dane::Insecure => "insecure",
         Dane::Unusable => "unusable",
-        Dane::Applies if matched => "match",
-        Dane::Applies => "mismatch",
+        Dane::Applies => match fits {
+            Some(Sight::Passed) => "match",
+            Some(Sight::Broken(_)) => "mismatch",
+            // No certificate was seen, which says nothing of the records.
+            Some(Sight::Unseen(_) | Sight::NotAsked(_)) | None => "applies",
+        },
         Dane::Bogus => "bogus",
         Dane::Unseen(_) => "unknown",
     }
@@ -295,10 +299,10 @@ pub static COLUMNS: &[Column<Row>] = &[
     },
     Column {
         name: "dane",
-        sentence: "What DANE says of the host at this address, for a domain whose MX records are secure: none, insecure, unusable, match, mismatch, bogus, unknown or not_asked.",
+        sentence: "What DANE says of the host at this address, for a domain whose MX records are secure: none, insecure, unusable, match, mismatch, applies (where no certificate was seen), bogus, unknown or not_asked.",
         cell: Cell::Word(|r| {
-            let matched = r.attempt().is_some_and(|attempt| attempt.dane.as_ref().is_some_and(|d| d.matched.is_some()));
-            Some(dane_word(r.judged.dane, matched).into())
+            let fits = r.attempt().map(|attempt| attempt.session.dane);
+            Some(dane_word(r.judged.dane, fits).into())
         }),
     },
     Column {
