@@ -189,8 +189,7 @@ impl Host {
     }
 
     fn addresses(&self, of: fn(Sight) -> bool) -> i64 {
-        let applies = self.found.dane_applies();
-        let count = self.found.sessions.iter().filter(|session| of(session.sight(applies))).count();
+        let count = self.found.sessions.iter().filter(|session| of(self.found.sight_at(session))).count();
         i64::try_from(count).unwrap_or(i64::MAX)
     }
 }

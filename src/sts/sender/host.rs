@@ -125,6 +125,18 @@ impl MailHost {
         self.dane == Dane::Applies
     }
 
+    /// What one attempt is worth: nothing while the answers of DNSSEC forbid to use the host (RFC 7672 2.1.2).
+    #[must_use]
+    pub fn sight_at(&self, session: &Session) -> Sight {
+        match self.dane {
+            Dane::Bogus => Sight::Broken(finding::dane::BOGUS_HOST),
+            Dane::Unseen(code) => Sight::Unseen(code),
+            Dane::NotAsked | Dane::None | Dane::Insecure | Dane::Unusable | Dane::Applies => {
+                session.sight(self.dane_applies())
+            }
+        }
+    }
+
     /// What the host is worth: usable while one of its addresses is.
     #[must_use]
     pub fn sight(&self) -> Sight {
