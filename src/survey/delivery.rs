@@ -163,11 +163,15 @@ fn reports(hosts: &[Host], binds: bool, decision: Decision) -> Vec<Report> {
 /// The word for what DANE says of all hosts of the domain together: the worst of them.
 fn dane_status(delivery: &Delivery) -> Option<&'static str> {
     /// From the worst to the best.
-    const ORDER: [&str; 8] = ["mismatch", "bogus", "unknown", "unusable", "not_asked", "insecure", "none", "match"];
+    const ORDER: [&str; 10] =
+        ["mismatch", "bogus", "unknown", "untold", "applies", "unusable", "not_asked", "insecure", "none", "match"];
     let words: Vec<&'static str> = delivery.hosts.iter().map(Host::dane).collect();
     let worst = ORDER.into_iter().find(|word| words.contains(word))?;
     // Some hosts with records that fit and others without any: DANE protects only part of the way.
-    if words.contains(&"match") && worst != "match" && !["mismatch", "bogus", "unknown"].contains(&worst) {
+    if words.contains(&"match")
+        && worst != "match"
+        && !["mismatch", "bogus", "unknown", "untold", "applies"].contains(&worst)
+    {
         return Some("partial");
     }
     Some(worst)
@@ -212,7 +216,7 @@ impl Host {
 
     fn addresses(&self, of: fn(Sight) -> bool) -> i64 {
         let attempts = self.judged.iter().flat_map(|judged| &judged.attempts);
-        let count = attempts.filter(|attempt| of(attempt.session.sight(self.found.dane))).count();
+        let count = attempts.filter(|attempt| of(self.found.sight_at(&attempt.session))).count();
         i64::try_from(count).unwrap_or(i64::MAX)
     }
 }
@@ -265,7 +269,7 @@ pub static COLUMNS: &[Column<Delivery>] = &[
     },
     Column {
         name: "hosts",
-        sentence: "The mail hosts in order of preference: host, status (usable, broken, unseen, not_asked), the code that decided it, covered (by the policy), dane (none, insecure, unusable, match, mismatch, bogus, unknown, not_asked), and how many addresses are usable, broken and unseen.",
+        sentence: "The mail hosts in order of preference: host, status (usable, broken, unseen, not_asked), the code that decided it, covered (by the policy), dane (none, insecure, unusable, match, mismatch, applies, bogus, unknown, untold, not_asked), and how many addresses are usable, broken and unseen.",
         cell: Cell::Structs(HOST_FIELDS, |r| {
             let host = |host: &'_ Host| {
                 let sight = host.found.sight();
@@ -332,7 +336,7 @@ pub static COLUMNS: &[Column<Delivery>] = &[
     },
     Column {
         name: "dane",
-        sentence: "What DANE says of all mail hosts together: match, partial, none, insecure, not_asked, unusable, unknown, bogus or mismatch, the worst of them.",
+        sentence: "What DANE says of all mail hosts together: match, partial, none, insecure, not_asked, unusable, applies, untold, unknown, bogus or mismatch, the worst of them: see hosts.dane.",
         cell: Cell::Word(|r| dane_status(r).map(Cow::Borrowed)),
     },
 ];

@@ -71,6 +71,8 @@ pub struct Host {
     pub addresses_broken: u64,
     /// Its TLSA records in presentation format (RFC 6698 2.2), where they are known.
     pub tlsa: Arc<[String]>,
+    /// The name that they stand below (RFC 7672 2.2.3), where it is another one.
+    pub base: Option<String>,
 }
 
 /// What DANE says of a mail host, as far as it matters which policy a session was under.
@@ -148,7 +150,7 @@ pub struct Applied {
     pub policy_type: PolicyType,
     /// Its lines, or its records.
     pub strings: Vec<String>,
-    /// The policy domain (RFC 8460 1.1): the domain, or for DANE the mail host that the records belong to.
+    /// The policy domain (RFC 8460 1.1): the domain, or for DANE the name that the records stand below.
     pub domain: String,
     /// The patterns of an MTA-STS policy.
     pub mx_hosts: Vec<String>,
@@ -205,7 +207,8 @@ pub fn applied(seen: &Seen) -> Vec<Applied> {
         }
         all.push(one);
     }
-    // RFC 8460 1.1: the policy domain of DANE is the mail host, so each has a policy of its own.
+    // RFC 8460 1.1: the policy domain of DANE is the name that the records stand below, so each mail host has a policy of
+    // its own.
     let mut rest = details(seen, PolicyType::Tlsa);
     for host in seen.hosts.iter().filter(|host| host.dane != Dane::Nothing) {
         let (own, others): (Vec<Detail>, Vec<Detail>) =
@@ -216,7 +219,8 @@ pub fn applied(seen: &Seen) -> Vec<Applied> {
         if hosts.is_empty() && own.is_empty() {
             continue;
         }
-        let mut one = under(PolicyType::Tlsa, &host.name, &seen.policy, hosts, own);
+        let base = host.base.as_ref().unwrap_or(&host.name);
+        let mut one = under(PolicyType::Tlsa, base, &seen.policy, hosts, own);
         one.strings = host.tlsa.to_vec();
         all.push(one);
     }

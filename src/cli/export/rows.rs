@@ -57,7 +57,7 @@ const DOMAINS: [&str; 13] = [
 ];
 const POLICIES: [&str; 2] = ["body_sha256", "body"];
 const FINDINGS: [&str; 5] = ["seq", "subject", "code", "result_type", "detail"];
-const HOSTS: [&str; 2] = ["host", "tlsa_records"];
+const HOSTS: [&str; 3] = ["host", "tlsa_records", "tlsa_base"];
 
 /// Gives every domain that announces a policy, with all that a report needs.
 ///
@@ -134,7 +134,7 @@ fn host(list: &Structs, at: usize) -> Host {
         covered: list.truth("covered", at),
         dane: match list.text("dane", at) {
             // Secure TLSA records that can be used, or answers that nobody can trust.
-            Some("match" | "mismatch" | "bogus") => Dane::Decides,
+            Some("match" | "mismatch" | "applies" | "bogus") => Dane::Decides,
             Some("unusable") => Dane::Unusable,
             _ => Dane::Nothing,
         },
@@ -142,6 +142,7 @@ fn host(list: &Structs, at: usize) -> Host {
         addresses_usable: number("addresses_usable"),
         addresses_broken: number("addresses_broken"),
         tlsa: [].into(),
+        base: None,
     }
 }
 
@@ -224,7 +225,7 @@ fn add_records(scan: &Scan, round: &mut [Announced], told: &mut usize) -> Result
     if wanted.is_empty() {
         return Ok(());
     }
-    let mut records: HashMap<String, Arc<[String]>> = HashMap::new();
+    let mut records: HashMap<String, (Arc<[String]>, Option<String>)> = HashMap::new();
     for part in parts(scan, "hosts")? {
         reader::read(&part, &HOSTS, &["host"], |rows| {
             for row in 0..rows.len() {
@@ -233,16 +234,17 @@ fn add_records(scan: &Scan, round: &mut [Announced], told: &mut usize) -> Result
                     continue;
                 }
                 let Some(texts) = rows.texts("tlsa_records", row) else { continue };
+                let base = rows.text("tlsa_base", row).filter(|base| *base != host).map(str::to_owned);
                 if let Some(left) = told.checked_sub(OVERHEAD + texts.iter().map(String::len).sum::<usize>()) {
                     *told = left;
-                    records.insert(host.to_owned(), texts.into());
+                    records.insert(host.to_owned(), (texts.into(), base));
                 }
             }
             Ok(())
         })?;
     }
     for host in round.iter_mut().flat_map(|one| &mut one.seen.hosts).filter(|host| host.dane != Dane::Nothing) {
-        host.tlsa = records.get(&host.name).cloned().unwrap_or_else(|| [].into());
+        (host.tlsa, host.base) = records.get(&host.name).cloned().unwrap_or_else(|| ([].into(), None));
     }
     Ok(())
 }

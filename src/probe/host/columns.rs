@@ -77,7 +77,8 @@ fn text(reply: &Reply) -> Cow<'_, [u8]> {
 /// The stable word for what DANE says of a host, by how the certificates at its addresses fit: the worst that was seen.
 pub(crate) fn dane_word(dane: Dane, fits: impl Iterator<Item = Sight>) -> &'static str {
     match dane {
-        Dane::NotAsked | Dane::Untold => "not_asked",
+        Dane::NotAsked => "not_asked",
+        Dane::Untold => "untold",
         Dane::None => "none",
         Dane::Insecure => "insecure",
         Dane::Unusable => "unusable",
@@ -90,8 +91,8 @@ pub(crate) fn dane_word(dane: Dane, fits: impl Iterator<Item = Sight>) -> &'stat
             } else if fits.contains(&Sight::Passed) {
                 "match"
             } else {
-                // No certificate was seen.
-                "unknown"
+                // No certificate was seen, which says nothing of the records.
+                "applies"
             }
         }
     }
@@ -302,7 +303,7 @@ pub static COLUMNS: &[Column<Row>] = &[
     },
     Column {
         name: "dane",
-        sentence: "What DANE says of the host at this address, for a domain whose MX records are secure: none, insecure, unusable, match, mismatch, bogus, unknown or not_asked.",
+        sentence: "What DANE says of the host at this address, for a domain whose MX records are secure: none, insecure, unusable, match, mismatch, applies (where no certificate was seen), bogus, unknown or not_asked.",
         cell: Cell::Word(|r| {
             let fits = r.attempt().into_iter().map(|attempt| attempt.session.dane);
             Some(dane_word(r.judged.dane, fits).into())

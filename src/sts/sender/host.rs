@@ -132,6 +132,16 @@ impl MailHost {
         self.dane == Dane::Applies
     }
 
+    /// What one attempt is worth: nothing while the answers of DNSSEC forbid to use the host (RFC 7672 2.1.2).
+    #[must_use]
+    pub fn sight_at(&self, session: &Session) -> Sight {
+        match self.dane {
+            Dane::Bogus => Sight::Broken(finding::dane::BOGUS_HOST),
+            Dane::Unseen(code) => Sight::Unseen(code),
+            dane => session.sight(dane),
+        }
+    }
+
     /// What the host is worth: usable while one of its addresses is.
     #[must_use]
     pub fn sight(&self) -> Sight {
@@ -158,8 +168,9 @@ impl MailHost {
         let sessions = self.sessions.iter().filter(|_| is_open);
         let sessions = sessions.filter_map(|session| session.sight(self.dane).broken());
         let told = |code: &Code| finding::Finding::new(*code).at_mail_host().result_type().is_some();
-        // Records of which none can be used are reported whatever becomes of the host.
-        let unusable = (self.dane == Dane::Unusable).then_some(finding::dane::UNUSABLE);
+        // Records of which none can be used are reported where TLS came up, whatever the certificate is worth.
+        let has_tls = self.sessions.iter().any(|session| session.tls == Sight::Passed);
+        let unusable = (self.dane == Dane::Unusable && has_tls).then_some(finding::dane::UNUSABLE);
         self.sight().broken().into_iter().chain(sessions).chain(unusable).find(told)
     }
 }

@@ -45,6 +45,10 @@ fn a_host_is_worth_what_its_best_address_is_and_dane_takes_precedence() {
         (Dane::Unusable, &[session(Sight::Passed, EXPIRED, MISMATCH)], EXPIRED),
         (Dane::Bogus, &[GOOD], bogus),
         (Dane::Unseen(finding::dns::TIMEOUT), &[GOOD], Sight::Unseen(finding::dns::TIMEOUT)),
+        // Whether the records are secure is not said: what passes without them passes, what fails might pass by them.
+        (Dane::Untold, &[GOOD], Sight::Passed),
+        (Dane::Untold, &[session(Sight::Passed, EXPIRED, UNASKED)], Sight::NotAsked(finding::sts::DANE_UNTOLD)),
+        (Dane::Untold, &[session(PLAIN, UNASKED, UNASKED)], PLAIN),
         (Dane::NotAsked, &[], Sight::NotAsked(finding::sts::DELIVERY_NOT_ASKED)),
     ];
     for (number, (dane, sessions, worth)) in table.iter().enumerate() {
@@ -59,7 +63,8 @@ fn a_host_is_worth_what_its_best_address_is_and_dane_takes_precedence() {
 #[test]
 fn no_pair_of_hosts_breaks_the_promises() {
     let sights = [Sight::Passed, EXPIRED, SILENT, UNASKED];
-    let danes = [Dane::None, Dane::Applies, Dane::Bogus, Dane::Unseen(finding::dns::TIMEOUT), Dane::Insecure];
+    let danes =
+        [Dane::None, Dane::Applies, Dane::Bogus, Dane::Unseen(finding::dns::TIMEOUT), Dane::Insecure, Dane::Untold];
     let mut kinds = Vec::new();
     for covered in [true, false] {
         for dane in danes {
@@ -108,7 +113,12 @@ fn no_pair_of_hosts_breaks_the_promises() {
             let decision = decide(RecordView::Usable, PolicyView::Usable(&testing), MxView::Hosts(&pair));
             match decision.outcome {
                 Outcome::Testing => assert!(pair.iter().all(|h| h.covered && h.sight().broken().is_none()), "{pair:?}"),
-                Outcome::TestingFailing => assert!(decision.code.is_some()),
+                Outcome::TestingFailing => {
+                    let seen_to_fail =
+                        |host: &MailHost| host.sessions.iter().any(|s| host.sight_at(s).broken().is_some());
+                    assert!(decision.code.is_some());
+                    assert!(pair.iter().any(|host| !host.covered || seen_to_fail(host)), "{pair:?}");
+                }
                 other => panic!("{other:?} under testing"),
             }
         }

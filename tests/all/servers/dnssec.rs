@@ -232,7 +232,7 @@ async fn extended_errors_of_a_real_resolver_tell_bogus_from_broken() {
 }
 
 /// Certificates in a directory, and records of them, all by openssl.
-struct Openssl<'a>(&'a Path);
+pub(super) struct Openssl<'a>(pub(super) &'a Path);
 
 impl Openssl<'_> {
     fn run(&self, line: &str) -> String {
@@ -258,7 +258,7 @@ impl Openssl<'_> {
     }
 
     /// The text of a record for a certificate, made as manuals tell it.
-    fn record(&self, usage: u8, selector: u8, matching: u8, name: &str) -> String {
+    pub(super) fn record(&self, usage: u8, selector: u8, matching: u8, name: &str) -> String {
         let selected = match selector {
             0 => format!("openssl x509 -in {name}.pem -outform der"),
             _ => format!("openssl x509 -in {name}.pem -noout -pubkey | openssl pkey -pubin -outform der"),

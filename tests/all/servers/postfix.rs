@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -21,7 +21,7 @@ use crate::fetch::pki::{Authority, Identity, PAST, VALID};
 const HOST: &str = "mx.example.com";
 
 /// What a daemon says when a client has gone.
-const GONE: &str = "]: disconnect from ";
+pub(super) const GONE: &str = "]: disconnect from ";
 
 /// How long the daemons may take to end, and to write down what they saw.
 const END: Duration = Duration::from_secs(10);
@@ -50,15 +50,32 @@ struct Site {
     commands: &'static str,
 }
 
-/// A Postfix that takes no mail: a master with one service a site, and what these need. Ended by the master's own hand.
-struct Postfix {
+impl Site {
+    fn service(&self, port: u16) -> Service<'_> {
+        let listens = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Service { name: self.name, listens, identity: &self.identity, parameters: self.parameters }
+    }
+}
+
+/// One service as Postfix is told of it.
+pub(super) struct Service<'a> {
+    /// By what its lines in the log begin.
+    pub(super) name: &'a str,
+    pub(super) listens: SocketAddr,
+    pub(super) identity: &'a Identity,
+    /// Parameters that differ from those of all.
+    pub(super) parameters: &'a [&'a str],
+}
+
+/// A Postfix that takes no mail: a master with some services, and what these need. Ended by the master's own hand.
+pub(super) struct Postfix {
     master: Process,
     directory: tempfile::TempDir,
 }
 
 impl Postfix {
-    /// Starts one with a service on a port of its own for each site.
-    fn start(master: &Path, sites: &[(Site, u16)]) -> Self {
+    /// Starts one with these services.
+    pub(super) fn start(master: &Path, services: &[Service<'_>]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let at = directory.path();
         // The daemons give up the rights of root, and still have to find their way in here.
@@ -70,11 +87,11 @@ impl Postfix {
             let owned = Command::new("chown").arg("postfix").arg(at.join(folder)).status().unwrap();
             assert!(owned.success());
         }
-        for (site, _) in sites {
-            fs::write(at.join(site.name), site.identity.key.serialize_pem() + &site.identity.chain_pem()).unwrap();
+        for Service { name, identity, .. } in services {
+            fs::write(at.join(name), identity.key.serialize_pem() + &identity.chain_pem()).unwrap();
         }
         fs::write(at.join("etc/main.cf"), parameters(at)).unwrap();
-        fs::write(at.join("etc/master.cf"), services(at, sites)).unwrap();
+        fs::write(at.join("etc/master.cf"), configuration(at, services)).unwrap();
         let mut master = Process::start(Command::new(master).arg("-c").arg(at.join("etc")).arg("-d"));
         // A look whether it listens would stand in its log beside us, so it is asked to say so itself.
         let began = Instant::now();
@@ -85,17 +102,17 @@ impl Postfix {
         Self { master, directory }
     }
 
-    /// What its daemons said of a site, once they have written down that we are gone.
-    fn said_of(&self, site: &Site) -> Vec<String> {
+    /// What its daemons said of a service, once they have written down that so many clients are gone.
+    pub(super) fn said_of(&self, name: &str, clients: usize) -> Vec<String> {
         let began = Instant::now();
         loop {
             let log = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
-            let service = format!(" {}/smtpd[", site.name);
+            let service = format!(" {name}/smtpd[");
             let lines: Vec<String> = log.lines().filter(|line| line.contains(&service)).map(str::to_owned).collect();
-            if lines.iter().any(|line| line.contains(GONE)) {
+            if lines.iter().filter(|line| line.contains(GONE)).count() >= clients {
                 return lines;
             }
-            assert!(began.elapsed() < END, "{}: {log}", site.name);
+            assert!(began.elapsed() < END, "{name}: {log}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -126,18 +143,15 @@ fn parameters(at: &Path) -> String {
     )
 }
 
-fn services(at: &Path, sites: &[(Site, u16)]) -> String {
+fn configuration(at: &Path, services: &[Service<'_>]) -> String {
     let mut text =
         "postlog unix-dgram n - n - 1 postlogd\nanvil unix - - n - 1 anvil\ntlsmgr unix - - n 1000? 1 tlsmgr\n\
                     rewrite unix - - n - - trivial-rewrite\nproxymap unix - - n - - proxymap\n"
             .to_owned();
-    for (Site { name, parameters, .. }, port) in sites {
+    for Service { name, listens, parameters, .. } in services {
         let at = at.display();
-        writeln!(
-            text,
-            "127.0.0.1:{port} inet n - n - - smtpd\n  -o syslog_name={name} -o smtpd_tls_chain_files={at}/{name}"
-        )
-        .unwrap();
+        writeln!(text, "{listens} inet n - n - - smtpd\n  -o syslog_name={name} -o smtpd_tls_chain_files={at}/{name}")
+            .unwrap();
         for parameter in *parameters {
             writeln!(text, "  -o {parameter}").unwrap();
         }
@@ -210,7 +224,8 @@ async fn postfix_is_judged_as_it_is_and_has_nothing_to_complain_of() {
         }
         sites.into_iter().zip(ports).collect()
     };
-    let postfix = Postfix::start(&master, &sites);
+    let services: Vec<Service<'_>> = sites.iter().map(|(site, port)| site.service(*port)).collect();
+    let postfix = Postfix::start(&master, &services);
     let mut wrong = Vec::new();
     for (site, port) in &sites {
         let config = crate::fetch::config(443, vec![root.store("test")]);
@@ -218,13 +233,13 @@ async fn postfix_is_judged_as_it_is_and_has_nothing_to_complain_of() {
         let client = Client::new(&config, PerHost::new(1));
         let talked = client.talk(&HostName::parse(HOST).unwrap(), IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
         wrong.extend(differences(site, &talked));
-        wrong.extend(complaints(site, &postfix.said_of(site)));
+        wrong.extend(complaints(site, &postfix.said_of(site.name, 1)));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Where Postfix is, with the right to start it.
-fn master() -> Option<std::path::PathBuf> {
+pub(super) fn master() -> Option<std::path::PathBuf> {
     program("postfix")?;
     let master = Path::new("/usr/lib/postfix/sbin/master");
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");

@@ -49,7 +49,7 @@ const FINDING: [&str; 6] = ["domain", "code", "severity", "subject", "result_typ
 /// Findings that name certificates, ports or alerts: codes by their beginning.
 const OF_THE_SERVER: &[&str] = &["cert.", "tcp.", "tls."];
 
-type Row = BTreeMap<String, Field>;
+pub(super) type Row = BTreeMap<String, Field>;
 
 /// What a scan said.
 struct Scan {
@@ -140,7 +140,7 @@ fn finding(row: &Row) -> String {
 }
 
 /// The elements of a list as text; none where it is null.
-fn texts(field: &Field) -> Vec<String> {
+pub(super) fn texts(field: &Field) -> Vec<String> {
     match field {
         Field::ListInternal(list) => list
             .elements()
@@ -212,7 +212,7 @@ impl Network {
     }
 }
 
-fn text(field: &Field) -> String {
+pub(super) fn text(field: &Field) -> String {
     let Field::Str(text) = field else { panic!("{field} is no text") };
     text.clone()
 }
@@ -240,12 +240,12 @@ fn options(resolver: &str, port: &str, folder: &Path) -> Vec<String> {
 }
 
 /// All parts of a table.
-fn parts(table: &Path) -> Vec<PathBuf> {
+pub(super) fn parts(table: &Path) -> Vec<PathBuf> {
     let entries = |path: &Path| std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     entries(table).iter().flat_map(|scan| entries(scan)).collect()
 }
 
-fn rows(part: &Path) -> Vec<Row> {
+pub(super) fn rows(part: &Path) -> Vec<Row> {
     let reader = SerializedFileReader::new(File::open(part).unwrap()).unwrap();
     reader.get_row_iter(None).unwrap().map(|row| row.unwrap().into_columns().into_iter().collect()).collect()
 }
