@@ -66,6 +66,12 @@ pub fn verify(records: &[Tlsa], chain: &[Vec<u8>], names: &[&HostName], at: Syst
     found
 }
 
+/// Whether a certificate is for one of the names (RFC 7672 3.2.2, 3.2.3).
+#[must_use]
+pub fn is_named(leaf: &[u8], names: &[&HostName]) -> bool {
+    authority::is_named(&Presented::read(leaf), names)
+}
+
 /// The places of the records that can be used at all (RFC 7672 3.1, RFC 7671 4).
 fn usable(records: &[Tlsa], gather: &mut Gather) -> Vec<usize> {
     let mut usable = Vec::new();

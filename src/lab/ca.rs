@@ -124,6 +124,7 @@ impl Authorities {
                 params
             }
             CertKind::WrongName | CertKind::SelfSignedWrongName => right(&[&elsewhere])?,
+            CertKind::ForDomain => right(&[parent])?,
             CertKind::ExpiredWrongName | CertKind::UnknownCaExpiredWrongName => expired(right(&[&elsewhere])?),
             CertKind::DeepWildcard => right(&[&format!("*.{top}")])?,
             CertKind::PartialWildcard => right(&[&format!("mta-*.{parent}")])?,

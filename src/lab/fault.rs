@@ -206,6 +206,8 @@ pub enum CertKind {
     NoSan,
     /// Signed by its own key.
     SelfSigned,
+    /// For the domain above the host.
+    ForDomain,
     /// Signed by its own key, and for another host.
     SelfSignedWrongName,
     /// By an authority that no store holds, with its whole chain.
@@ -249,6 +251,7 @@ impl CertKind {
             "partial-wildcard" => Self::PartialWildcard,
             "no-san" => Self::NoSan,
             "self-signed" => Self::SelfSigned,
+            "for-domain" => Self::ForDomain,
             "self-signed+wrong-name" => Self::SelfSignedWrongName,
             "unknown-ca" => Self::UnknownCa,
             "expired+unknown-ca" => Self::UnknownCaExpired,

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::column::{Cell, Column, Field, FieldKind, Value};
 use crate::failure::Failure;
 use crate::finding::{self, Code, Finding, Place, Stage};
+use crate::name::Domain;
 use crate::net::dns::Security;
 use crate::probe::host::{self, dane_word};
 use crate::probe::mx::{self, Exchange};
@@ -50,7 +51,7 @@ pub struct Delivery {
 
 /// Puts the mail hosts of a domain beside what was seen of them.
 #[must_use]
-pub(super) fn hosts(mx: &mx::Judged, known: Option<&[Known]>) -> Vec<Host> {
+pub(super) fn hosts(mx: &mx::Judged, known: Option<&[Known]>, domain: &Domain) -> Vec<Host> {
     // RFC 7672 2.2.1: what insecure MX records lead to is nothing that DANE can vouch for. An implicit MX is the domain
     // itself, and its MX look-up is secure where the absence is.
     let security = mx.seen.answer.security;
@@ -58,16 +59,19 @@ pub(super) fn hosts(mx: &mx::Judged, known: Option<&[Known]>) -> Vec<Host> {
     // A host that stands twice is tried at its first place.
     for exchange in &mx.hosts {
         if !hosts.iter().any(|host| host.name == exchange.host) {
-            hosts.push(host(exchange, security, known));
+            hosts.push(host(exchange, security, known, domain));
         }
     }
     hosts
 }
 
-fn host(exchange: &Exchange, security: Security, known: Option<&[Known]>) -> Host {
+fn host(exchange: &Exchange, security: Security, known: Option<&[Known]>, domain: &Domain) -> Host {
     let covered = exchange.covered;
     let asked = |known: &&Known| exchange.name.as_ref() == Some(&known.judged.host);
-    let judged = known.and_then(|known| known.iter().find(asked)).map(|known| Arc::clone(&known.judged));
+    let judged = known.and_then(|known| known.iter().find(asked)).map(|known| match security {
+        Security::Secure => known.judged.towards(domain.host()),
+        Security::Insecure | Security::Bogus | Security::Unknown => Arc::clone(&known.judged),
+    });
     let binds = covered.unwrap_or(true);
     let found = match (&judged, known, mx::unaskable(exchange)) {
         (Some(judged), ..) => MailHost {

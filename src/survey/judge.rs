@@ -59,7 +59,7 @@ pub fn judge(survey: Survey, domain: &Domain) -> Judged {
             cover(policy, mx, &mut findings);
         }
     }
-    let hosts = mx.as_ref().map(|mx| delivery::hosts(mx, survey.hosts.as_deref()));
+    let hosts = mx.as_ref().map(|mx| delivery::hosts(mx, survey.hosts.as_deref(), domain));
     findings.extend(tlsrpt.iter().flat_map(|tlsrpt| tlsrpt.findings.iter().cloned()));
     findings.extend(delegation_split(&record, policy.as_deref()));
     if let Some(policy) = binding.filter(|policy| policy.mode != Mode::None) {

@@ -1,6 +1,7 @@
 //! What the evidence of a mail host says: pure.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::{Seen, is_routeless, security as address_security};
 use crate::cert::Verdict;
@@ -51,6 +52,8 @@ pub struct Attempt {
     pub failure: Option<Failure>,
     /// What the TLSA records say of it, where there are secure ones.
     pub(super) dane: Option<Match>,
+    /// The certificate, where all but its name fits a record: for some domain the name may fit too.
+    misnamed: Option<Vec<u8>>,
 }
 
 /// Judges the evidence.
@@ -213,16 +216,22 @@ fn attempt(seen: &Seen, talked: &Talked) -> Attempt {
         findings.extend(other.into_iter().chain(stale.into_iter().take(STALE_TOLD)).cloned());
     }
     let session = Session { tls, pkix: pkix(verdict), dane: sight };
-    if session.tls == Sight::Passed && session.dane == Sight::Passed && session.pkix.broken().is_some() {
-        findings.push(Finding::new(finding::dane::ONLY));
-    }
+    findings.extend(only_by_dane(session));
     let findings =
         findings.into_iter().map(|finding| at(finding, &seen.host).with("address", address.to_string())).collect();
-    Attempt { address, session, findings, failure, dane }
+    let is_misnamed = session.dane == Sight::Broken(finding::dane::TA_NAME);
+    let misnamed = talked.chain.first().filter(|_| is_misnamed).cloned();
+    Attempt { address, session, findings, failure, dane, misnamed }
 }
 
 /// Stale records that are told for one address: a rollover has one or two, and the records stand in the evidence.
 const STALE_TOLD: usize = 4;
+
+/// Says where senders that know only MTA-STS refuse what passes by DANE.
+fn only_by_dane(session: Session) -> Option<Finding> {
+    let passes = session.tls == Sight::Passed && session.dane == Sight::Passed;
+    (passes && session.pkix.broken().is_some()).then(|| Finding::new(finding::dane::ONLY))
+}
 
 /// The TLSA records, where DNSSEC secures them and the addresses.
 fn published(seen: &Seen) -> Option<&[dane::Tlsa]> {
@@ -274,6 +283,24 @@ fn is_of_records(code: Code) -> bool {
 }
 
 impl Judged {
+    /// The same for mail to a domain whose MX records are secure: under DANE-TA the certificate may be for the domain in
+    /// place of the host (RFC 7672 3.2.2).
+    #[must_use]
+    pub fn towards(self: &Arc<Self>, domain: &HostName) -> Arc<Self> {
+        let fits = |attempt: &Attempt| attempt.misnamed.as_deref().is_some_and(|leaf| dane::is_named(leaf, &[domain]));
+        if !self.attempts.iter().any(fits) {
+            return Arc::clone(self);
+        }
+        let mut own = Self::clone(self);
+        for attempt in own.attempts.iter_mut().filter(|attempt| fits(attempt)) {
+            attempt.session.dane = Sight::Passed;
+            attempt.findings.retain(|finding| finding.code != finding::dane::TA_NAME);
+            let only = only_by_dane(attempt.session).map(|finding| at(finding, &self.host));
+            attempt.findings.extend(only.map(|finding| finding.with("address", attempt.address.to_string())));
+        }
+        Arc::new(own)
+    }
+
     /// The distinct codes of what was found at the host, sorted.
     #[must_use]
     pub fn finding_codes(&self) -> Vec<Code> {
