@@ -128,7 +128,7 @@ impl Summary {
         let mut page = String::new();
         let mut line = |label: &str, count: i64, note: &str| {
             // Writing to a String cannot fail.
-            let _ = writeln!(page, "  {label:<32} {count:>12}  {note}");
+            let _ = writeln!(page, "  {label:<36} {count:>8}  {note}");
         };
         line("input lines", self.lines, "");
         line("  domains", self.rows, "");
@@ -154,8 +154,8 @@ impl Summary {
         for (title, codes) in [
             ("finding", &self.findings),
             ("failure", &self.failures),
-            ("mail host finding", &self.host_findings),
-            ("mail host failure", &self.host_failures),
+            ("host finding", &self.host_findings),
+            ("host failure", &self.host_failures),
         ] {
             for (code, count) in top(codes) {
                 line(&format!("{title} {code}"), count, sentence(code));
