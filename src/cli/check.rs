@@ -109,8 +109,8 @@ async fn survey(surveyor: &Surveyor, domain: &Domain) -> Survey {
 fn exit_status(judged: &Judged) -> u8 {
     match judged.decision.outcome {
         Outcome::Unusable | Outcome::EnforceRefused | Outcome::TestingFailing => 1,
-        Outcome::Unknown if unseen(judged).any(|failure| Some(failure.code) == judged.decision.code) => 75,
-        Outcome::NotAnnounced | Outcome::None | Outcome::Testing | Outcome::EnforceDeliverable | Outcome::Unknown => 0,
+        Outcome::Unknown => 75,
+        Outcome::NotAnnounced | Outcome::None | Outcome::Testing | Outcome::EnforceDeliverable => 0,
     }
 }
 

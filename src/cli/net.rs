@@ -104,14 +104,20 @@ fn depth(text: &str) -> Result<Depth, String> {
 /// A host name with a dot, or an address literal (RFC 5321 4.1.1.1, 4.1.3).
 fn helo(text: &str) -> Result<String, String> {
     let literal = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let is_literal = literal.is_some_and(|inside| {
-        let inside = inside.strip_prefix("IPv6:").unwrap_or(inside);
-        inside.parse::<std::net::IpAddr>().is_ok()
+    let is_literal = literal.is_some_and(|inside| match inside.strip_prefix("IPv6:") {
+        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => inside.parse::<std::net::Ipv4Addr>().is_ok(),
     });
     if is_literal {
         return Ok(text.to_owned());
     }
-    HostName::parse(text).map(|name| name.to_string()).map_err(|error| error.to_string())
+    let name = HostName::parse(text).map_err(|error| error.to_string())?;
+    let last = name.as_str().rsplit_once('.').map(|(_, last)| last);
+    // RFC 5321 2.3.5: a name that is resolved, of letters, digits and hyphens.
+    match last {
+        Some(last) if !last.bytes().all(|b| b.is_ascii_digit()) && !text.contains('_') => Ok(name.to_string()),
+        _ => Err("neither a host name with a dot nor an address in brackets".to_owned()),
+    }
 }
 
 /// A domain, or `none`.
@@ -184,6 +190,9 @@ impl NetArgs {
         };
         let specs = if self.roots.is_empty() { vec!["mozilla".to_owned()] } else { self.roots.clone() };
         let roots = specs.iter().map(|spec| root_store(spec)).collect::<Result<Vec<_>, _>>()?;
+        if self.smtp_canary.len() > 1 && self.smtp_canary.iter().any(|name| name == "none") {
+            return Err(Error::Usage("--smtp-canary none stands alone".to_owned()));
+        }
         if let Some(twice) =
             roots.iter().enumerate().find(|(at, store)| roots[..*at].iter().any(|r| r.name == store.name))
         {
@@ -227,6 +236,27 @@ impl NetArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn helo_is_a_name_or_a_literal() {
+        for text in ["mx.example", "a-1.example.", "[192.0.2.1]", "[IPv6:2001:db8::1]"] {
+            assert!(helo(text).is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "vm",
+            "localhost",
+            "192.0.2.1",
+            "[::1]",
+            "[IPv6:192.0.2.1]",
+            "[mx]",
+            "_x.example",
+            "a b.example",
+            "a\r\nb.c",
+        ] {
+            assert!(helo(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn seconds_are_bounded() {

@@ -24,7 +24,7 @@ pub(super) const SHA_256: u8 = 1;
 pub(super) const SHA_512: u8 = 2;
 
 /// Bytes of one record's data that are kept: what the largest certificate of a TLS handshake may have.
-pub const DATA_KEPT: usize = 65_535;
+pub const DATA_KEPT: usize = 16 * 1024;
 /// Bytes of the data in the text of a record: the longest digest.
 const DATA_SHOWN: usize = 64;
 

@@ -184,6 +184,7 @@ impl Server<'_> {
             SmtpFault::NotSmtpSsh => b"SSH-2.0-OpenSSH_9.6\r\n",
             // A fatal alert, handshake_failure: what a TLS server says that has waited too long (RFC 8446 6.2).
             SmtpFault::TlsFirst => b"\x15\x03\x03\x00\x02\x02\x28",
+            SmtpFault::Early => b"220 mail.lab.test ESMTP\r\n250-mail.lab.test\r\n250 STARTTLS\r\n",
             SmtpFault::Banner(421) => b"421 mail.lab.test closing\r\n",
             SmtpFault::Banner(code) => return self.open(stream, format!("{code} {NAME}\r\n").as_bytes()).await,
             _ if flaky => b"421 mail.lab.test too busy\r\n",
@@ -250,6 +251,8 @@ impl Server<'_> {
         match (verb, fault) {
             ("QUIT", _) => Next::Last("221 bye\r\n".to_owned()),
             (_, Some(SmtpFault::Banner(_))) => line("503 no service"),
+            // It has been said with the greeting.
+            ("EHLO", Some(SmtpFault::Early)) => Next::Reply(String::new()),
             ("EHLO", Some(SmtpFault::EhloSilence)) => Next::Silence,
             ("EHLO", Some(SmtpFault::EhloClose)) => Next::Last(String::new()),
             ("EHLO", Some(SmtpFault::EhloFlood)) => Next::Flood("250-X-KEYWORD\r\n"),

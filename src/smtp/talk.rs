@@ -146,6 +146,10 @@ impl Talk {
     pub fn hear(&mut self, heard: Heard) -> Order {
         self.note_form(&heard);
         let Heard { reply, unread, .. } = heard;
+        // RFC 5321 2.1: a reply answers a command. What is there before the command is anybody's.
+        if unread > 0 && matches!(self.stage, Stage::Banner | Stage::Ehlo | Stage::Helo) {
+            self.facts.findings.push(Finding::new(smtp::EARLY).with("stage", self.stage.word()).with("bytes", unread));
+        }
         match self.stage {
             Stage::Banner => self.greeted(reply),
             Stage::Ehlo => self.answered(reply),

@@ -25,6 +25,14 @@ impl Served {
             &lab.resolver.to_string(),
             "--https-port",
             &lab.https_port.to_string(),
+            "--smtp-port",
+            &lab.smtp_port.to_string(),
+            "--smtp-canary",
+            lab::CANARY,
+            "--timeout-banner",
+            "2",
+            "--timeout-smtp",
+            "4",
             "--roots",
             roots.to_str().unwrap(),
             "--allow-network",
@@ -69,7 +77,10 @@ fn the_exit_status_says_how_a_domain_does() {
     let served = Served::start();
     // domain, exit status, outcome, a code that is among the findings or failures
     let table = [
-        ("enforce.test", 0, "unknown", None),
+        ("enforce.test", 0, "enforce_deliverable", None),
+        ("smtp-no-starttls.test", 1, "enforce_refused", Some("smtp.no_starttls")),
+        ("smtp-banner-silence.test", 75, "unknown", Some("smtp.banner_timeout")),
+        ("dane-mismatch.test", 1, "enforce_refused", Some("dane.mismatch")),
         ("nobody-has-this-name.test", 0, "not_announced", None),
         ("outlook-2019.test", 1, "unusable", Some("http.status")),
         ("record-id-dashes.test", 1, "unusable", Some("record.id_syntax")),

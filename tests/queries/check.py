@@ -13,7 +13,7 @@ import duckdb
 import pyarrow.dataset as ds
 
 HERE = Path(__file__).resolve().parent
-TABLES = ["domains", "findings", "policies", "certificates", "rejects"]
+TABLES = ["domains", "hosts", "findings", "policies", "certificates", "rejects"]
 RANKS = [(100, "1 - 100"), (1_000, "101 - 1,000"), (10_000, "1,001 - 10,000"), (100_000, "10,001 - 100,000")]
 AGES = [(86_400, "1: under a day"), (604_800, "2: under a week"), (2_592_000, "3: under 30 days"),
         (15_552_000, "4: under 180 days")]
@@ -21,6 +21,9 @@ AGES = [(86_400, "1: under a day"), (604_800, "2: under a week"), (2_592_000, "3
 ROUNDED = 0.051
 # Distinct codes of findings from which on a lab has every kind of trouble.
 CODES_OF_A_RICH_LAB = 50
+
+# Codes of MX records that name what is no host.
+NO_HOST = ("mx.ip", "mx.localhost", "mx.name")
 
 wrong = []
 
@@ -123,10 +126,10 @@ def errors(scan):
     announced = {row["seq"] for row in scan.announced}
     broken = [row for row in scan.findings if row["severity"] in ("violation", "fatal") and row["seq"] in announced]
     found = []
-    for key, rows in groups(broken, lambda row: tuple(row[name] for name in ("stage", "code", "severity", "result_type"))).items():
+    for key, rows in groups(broken, lambda row: tuple(row[name] for name in ("place", "stage", "code", "severity", "result_type"))).items():
         domains = len({row["seq"] for row in rows})
         found.append((*key, domains, percent(domains, len(announced))))
-    return sorted(found, key=lambda row: (-row[4], row[1]))
+    return sorted(found, key=lambda row: (-row[5], row[2], row[0]))
 
 
 def record_without_policy(scan):
@@ -218,7 +221,32 @@ def certificates_by_issuer(scan):
     return sorted(found, key=lambda row: (-row[4], *map(last, row[:3])))
 
 
-QUERIES = [adoption_by_rank, adoption_by_suffix, mode_by_rank, errors, record_without_policy, max_age,
+def mail_hosts(scan):
+    users = defaultdict(set)
+    for row in scan.announced:
+        for host in row["mx_hosts"] or []:
+            users[host["host"]].add(row["seq"])
+    found = []
+    for (code, status), rows in groups(scan.hosts, lambda row: (row["code"] or "usable", row["status"])).items():
+        names = {row["host"] for row in rows}
+        found.append((code, status, len({(row["host"], row["address"]) for row in rows}), len(names),
+                      len(set().union(*(users[name] for name in names)))))
+    return sorted(found, key=lambda row: (-row[2], row[0]))
+
+
+def delivery(scan):
+    rows = [row for row in scan.usable if row["policy_mode"] != "none"]
+    found = []
+    for (mode, verdict), group in groups(
+            rows, lambda row: (row["policy_mode"], row["delivery_verdict"] or "nothing to deliver")).items():
+        until = [row["delivery_refused_until"] for row in group if row["delivery_refused_until"] is not None]
+        found.append((mode, verdict, len(group), count(group, lambda row: row["delivery_dane"] == "match"),
+                      *(sum(row[f"delivery_{what}"] or 0 for row in group) for what in ("usable", "refused", "unseen")),
+                      max(until, default=None)))
+    return sorted(found, key=lambda row: row[:2])
+
+
+QUERIES = [delivery, mail_hosts, adoption_by_rank, adoption_by_suffix, mode_by_rank, errors, record_without_policy, max_age,
            certificate_troubles, uncovered_mx, tlsrpt, not_seen, worst_ranked, shared_policies, certificates_by_issuer]
 
 
@@ -286,11 +314,15 @@ def hold(scan):
         counts["announced"] += row["announced"] is True
         counts["strict_ok"] += row["strict_ok"] is True
         counts["effective_ok"] += row["effective_ok"] is True
-        counts["failed"] += bool(row["failure_codes"])
+        counts["failed"] += bool(row["failure_codes"] or row["delivery_failures"])
         if row["effective_ok"]:
             counts[f"mode:{row['policy_mode']}"] += 1
         counts.update(f"finding:{code}" for code in row["finding_codes"])
         counts.update(f"failure:{code}" for code in row["failure_codes"])
+        counts.update(f"host_finding:{code}" for code in row["delivery_codes"] or [])
+        counts.update(f"host_failure:{code}" for code in row["delivery_failures"] or [])
+        counts[f"verdict:{row['delivery_verdict']}"] += row["delivery_verdict"] is not None
+    counts.update(f"host:{row['status']}" for row in scan.hosts)
     check(what("counts"), {name: number for name, number in totals["counts"].items() if number}, {
         name: number for name, number in counts.items() if number})
 
@@ -301,6 +333,8 @@ def hold(scan):
         check(what(f"{key} is distinct"), [key for key, times in Counter(kept).items() if times > 1], [])
         lost = [(row["domain"], row[column]) for row in domains if row[column] is not None and row[column] not in set(kept)]
         check(what(f"{column} without a row in {table}"), lost[:5], [])
+    places = Counter((row["host"], row["address"]) for row in scan.hosts)
+    check(what("a host and address stands once"), [place for place, times in places.items() if times > 1], [])
     bodies = {row["policy_body_sha256"] for row in domains}
     check(what("bodies that no domain has"), [row["body_sha256"] for row in scan.policies if row["body_sha256"] not in bodies], [])
     known = {row["seq"]: (row["domain"], row["rank"]) for row in domains}
@@ -308,9 +342,16 @@ def hold(scan):
           [row for row in scan.findings if known.get(row["seq"]) != (row["domain"], row["rank"])][:5], [])
 
     codes = groups((row for row in scan.findings if row["place"] == "domain"), lambda row: row["seq"])
+    hosts = groups((row for row in scan.findings if row["place"] == "mail_host"), lambda row: row["seq"])
+    asked = {row["host"] for row in scan.hosts}
     for row in domains:
         distinct = sorted({finding["code"] for finding in codes[row["seq"]]})
         check(what(f"finding_codes of {row['domain']}"), row["finding_codes"], distinct)
+        at_hosts = sorted({finding["code"] for finding in hosts[row["seq"]]})
+        check(what(f"delivery_codes of {row['domain']}"), row["delivery_codes"] or [], at_hosts)
+        for host in row["delivery_hosts"] or []:
+            if host["status"] in ("usable", "broken") and host["code"] not in NO_HOST:
+                check(what(f"a host of {row['domain']} without a row"), host["host"] in asked, True)
         check(what(f"failure_codes of {row['domain']}"), row["failure_codes"], sorted(set(row["failure_codes"])))
         covered = [host["covered"] for host in row["mx_hosts"] or [] if host["covered"] is not None]
         check(what(f"mx_uncovered of {row['domain']}"), row["mx_uncovered"], covered.count(False) if covered else None)

@@ -1,5 +1,7 @@
--- What is broken, by stage and code, and in how many of the domains that announce MTA-STS?
+-- What is broken, by stage and code, and in how many of the domains that announce MTA-STS? At the domain itself, or at one of
+-- its mail hosts: the same code is reported by another name there.
 select
+    place,
     stage,
     code,
     severity,
@@ -10,4 +12,4 @@ from findings
 semi join (from domains where announced) using (seq)
 where severity in ('violation', 'fatal')
 group by all
-order by domains desc, code;
+order by domains desc, code, place;

@@ -16,6 +16,7 @@ codes! { Smtp:
     TOO_LONG = "smtp.too_long", FATAL, "stscan", VALIDATION, "a reply is longer than 100 lines or 32 KiB", "mend the mail server";
     BYTES = "smtp.bytes", VIOLATION, "RFC 5321 4.2, 2.4", None, "a reply holds control or 8-bit characters", "greet in ASCII";
     LINE_END = "smtp.line_end", VIOLATION, "RFC 5321 2.3.8", None, "a line of a reply ends with LF alone", "end lines with CR LF";
+    EARLY = "smtp.early", VIOLATION, "RFC 5321 2.1, 4.3.1", None, "a reply was there before it was asked for", "let the mail server wait for commands";
     NO_EHLO = "smtp.no_ehlo", VIOLATION, "RFC 5321 2.2.1", None, "the mail host knows HELO only, so it can offer no STARTTLS", "enable EHLO";
     NO_STARTTLS = "smtp.no_starttls", FATAL, "RFC 8461 4.2, RFC 3207 4", STARTTLS, "the mail host offers no STARTTLS", "enable STARTTLS";
     STARTTLS_REFUSED = "smtp.starttls_refused", FATAL, "RFC 8461 4.2, RFC 3207 4", STARTTLS, "the mail host offers STARTTLS and refuses it", "give the mail server a certificate and key that it can read";

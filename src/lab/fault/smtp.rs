@@ -66,6 +66,8 @@ pub enum SmtpFault {
     StarttlsSilence,
     /// A second reply in the clear, in one segment with the one to STARTTLS.
     Injection,
+    /// The reply to EHLO comes with the greeting, before it is asked for.
+    Early,
     /// STARTTLS is offered again within TLS.
     StarttlsAgain,
     /// EHLO is refused within TLS.
@@ -98,6 +100,7 @@ const PLAIN: &[(&str, SmtpFault)] = &[
     ("starttls-silence", SmtpFault::StarttlsSilence),
     ("injection", SmtpFault::Injection),
     ("starttls-again", SmtpFault::StarttlsAgain),
+    ("early", SmtpFault::Early),
     ("fails-within-tls", SmtpFault::FailsWithinTls),
     ("closes-within-tls", SmtpFault::ClosesWithinTls),
 ];

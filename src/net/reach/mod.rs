@@ -35,6 +35,9 @@ pub struct Sorted {
 /// "Address family not supported" on Linux: a kernel without IPv6.
 const NO_FAMILY: i32 = 97;
 
+/// "Permission denied" on Linux: EACCES.
+const PROHIBITED: i32 = 13;
+
 /// How long to wait before asking our own machine for a socket again: long enough for others to give one back.
 const LOCAL_WAIT: Duration = Duration::from_millis(50);
 /// Too many open files, in the process (EMFILE) and in the system (ENFILE): the same numbers on Linux and the BSDs.
@@ -130,6 +133,8 @@ fn failure(error: &io::Error) -> Failure {
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => {
             tcp::UNREACHABLE
         }
+        // EACCES: what Linux makes of ICMPv6 "administratively prohibited" (a firewall of our own is EPERM).
+        io::ErrorKind::PermissionDenied if error.raw_os_error() == Some(PROHIBITED) => tcp::UNREACHABLE,
         // A firewall of our own, and whatever else never left the machine.
         _ => tcp::LOCAL,
     };

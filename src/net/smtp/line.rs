@@ -17,8 +17,9 @@ use crate::smtp::talk::{Loss, QUIT};
 
 /// How long QUIT and its reply may take (HOSTILE.md 134): all is known by then.
 const QUIT_LIMIT: Duration = Duration::from_secs(2);
-/// Bytes that are read at a time: most replies, and what is smuggled in behind one.
-const READ: usize = 4096;
+/// Bytes that are read at a time: more than may come before TLS at all, so that what is smuggled in behind a reply, however
+/// long that is, comes with it.
+const READ: usize = 64 * 1024;
 
 /// A line to a mail host.
 pub(super) struct Line<S> {
@@ -63,7 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             self.stream.write_all(command).await.map_err(|error| self.loss(&error))?;
             self.stream.flush().await.map_err(|error| self.loss(&error))?;
         }
-        let mut buffer = [0; READ];
+        let mut buffer = vec![0; READ];
         loop {
             if let Some(heard) = self.reader.reply().map_err(Loss::Broken)? {
                 return Ok(heard);

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::pace::PerHost;
@@ -32,6 +33,10 @@ use silent::Silent;
 
 /// Bytes that one connection may send us (HOSTILE.md): sixteen times what may come before TLS, for certificates.
 pub const WIRE_BUDGET: u64 = 512 * 1024;
+
+/// Conversations at a time, each with a descriptor: beside the surveys and the questions of a scan they stay within the 1,024
+/// descriptors that a process has on most machines.
+const CONVERSATIONS_MAX: usize = 256;
 
 /// How a conversation went. Whatever was seen before it stopped is here.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +97,7 @@ pub struct Client {
     handshaker: Handshaker,
     hosts: PerHost,
     silent: Silent,
+    conversations: Arc<Semaphore>,
     port: u16,
     helo: String,
     timeouts: Timeouts,
@@ -115,6 +121,7 @@ impl Client {
             handshaker: Handshaker::new(&[]),
             hosts,
             silent: Silent::default(),
+            conversations: Arc::new(Semaphore::new(CONVERSATIONS_MAX)),
             port: config.smtp_port,
             helo: config.helo.clone(),
             timeouts: config.timeouts,
@@ -135,6 +142,8 @@ impl Client {
         };
         // Waiting for our turn is not the host's doing: the clock starts behind it.
         let seat = self.hosts.enter(address).await;
+        // Who waits for a descriptor holds a seat, and who waits for a seat holds no descriptor.
+        let descriptor = self.conversations.acquire().await.expect("the semaphore is never closed");
         let started = Instant::now();
         if self.silent.rests(address, started) {
             talked.failure = Some(Failure::new(sts::ADDRESS_SILENT).about(talked.address.to_string()));
@@ -145,7 +154,7 @@ impl Client {
         self.silent.note(address, talked.failure.as_ref().map(|failure| failure.code), Instant::now());
         talked.facts = talk.into_facts();
         talked.times.total = Some(started.elapsed());
-        drop(seat);
+        drop((descriptor, seat));
         talked.verdict = judge(host, &talked.chain, &self.roots).await;
         talked
     }
@@ -219,7 +228,12 @@ impl Client {
         let mut say = first;
         loop {
             let (stage, started) = (talk.stage(), Instant::now());
-            let limit = if stage == Stage::Banner { self.timeouts.banner } else { self.timeouts.smtp };
+            let limit = match stage {
+                Stage::Banner => self.timeouts.banner,
+                // All that decides is known by then.
+                Stage::SecureEhlo => self.timeouts.tls,
+                Stage::Ehlo | Stage::Helo | Stage::StartTls => self.timeouts.smtp,
+            };
             let heard = match line.ask(&say, deadline.min(started + limit)).await {
                 Ok(heard) => heard,
                 Err(loss) => {

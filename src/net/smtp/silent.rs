@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::finding::{Code, smtp, tcp};
+use crate::finding::{Code, smtp, tcp, tls};
 
 /// Conversations in a row that end in silence before the next is not begun: one may be chance.
 const IN_A_ROW: u8 = 3;
@@ -18,6 +18,9 @@ const IN_A_ROW: u8 = 3;
 const REST: Duration = Duration::from_secs(60);
 /// Addresses that are remembered, at some 50 bytes each; beyond, those whose rest is over are forgotten.
 const KEPT: usize = 65_536;
+
+/// How silence ends a conversation.
+const SILENCE: [Code; 4] = [tcp::TIMEOUT, smtp::BANNER_TIMEOUT, smtp::TIMEOUT, tls::TIMEOUT];
 
 /// The addresses. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +42,7 @@ impl Silent {
     /// Notes how a conversation ended: by this code, if it ended early.
     pub(super) fn note(&self, address: IpAddr, end: Option<Code>, now: Instant) {
         let mut addresses = self.addresses();
-        if !end.is_some_and(|code| code == tcp::TIMEOUT || code == smtp::BANNER_TIMEOUT) {
+        if !end.is_some_and(|code| SILENCE.contains(&code)) {
             addresses.remove(&address);
             return;
         }
@@ -74,7 +77,7 @@ mod tests {
         assert!(!silent.rests(here, now + REST));
         silent.note(here, Some(tcp::TIMEOUT), now + REST);
         assert!(silent.rests(here, now + REST));
-        for answer in [None, Some(tcp::REFUSED), Some(smtp::TIMEOUT), Some(smtp::BANNER_4XX)] {
+        for answer in [None, Some(tcp::REFUSED), Some(smtp::NO_STARTTLS), Some(smtp::BANNER_4XX)] {
             (0..IN_A_ROW).for_each(|_| silent.note(there, Some(tcp::TIMEOUT), now));
             silent.note(there, answer, now);
             assert!(!silent.rests(there, now), "{answer:?}");

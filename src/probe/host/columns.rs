@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::{Attempt, Judged, Seen};
 use crate::cert;
 use crate::column::{Cell, Column};
-use crate::dane::Tlsa;
+use crate::dane::{self, Tlsa};
 use crate::net::dns::{Answer, Lookup};
 use crate::net::smtp::Talked;
 use crate::probe;
@@ -97,6 +97,10 @@ pub(crate) fn dane_word(dane: Dane, fits: impl Iterator<Item = Sight>) -> &'stat
         }
     }
 }
+
+/// Bytes of TLSA data that are repeated on every row of a host: digests and a few certificates. What a stranger publishes
+/// beyond that stands once.
+const RECORDS_REPEATED: usize = 8 * 1024;
 
 /// The columns.
 pub static COLUMNS: &[Column<Row>] = &[
@@ -295,9 +299,14 @@ pub static COLUMNS: &[Column<Row>] = &[
     },
     Column {
         name: "tlsa_records",
-        sentence: "The TLSA records, each as usage, selector, matching type and data in hexadecimal.",
+        sentence: "The TLSA records, each as usage, selector, matching type and data in hexadecimal: the first 64, 16 KiB of each; where they are over 8 KiB together, on the first row of the host alone.",
         cell: Cell::Texts(|r| match &r.tlsa()?.lookup {
-            Lookup::Found(set) => Some(set.records.iter().map(|record| Cow::Owned(record.presentation())).collect()),
+            Lookup::Found(set) => {
+                let records = || set.records.iter().take(dane::RECORDS_MAX);
+                let size: usize = records().map(|record| record.data.len()).sum();
+                (size <= RECORDS_REPEATED || r.at.unwrap_or(0) == 0)
+                    .then(|| records().map(|record| Cow::Owned(record.presentation())).collect())
+            }
             Lookup::NoData | Lookup::NxDomain | Lookup::Failed(_) => None,
         }),
     },

@@ -126,11 +126,13 @@ fn may_pass(talked: &Talked) -> bool {
         }
         // A lasting refusal of us does not pass (RFC 5321 4.2.1).
         code if code == smtp::BANNER_5XX || code == smtp::EHLO_5XX => false,
-        code => code.entry().kind == Kind::Failure && !is_routeless(talked),
+        // Nor does what the network says of the way there (HOSTILE.md 73).
+        code => code.entry().kind == Kind::Failure && code != tcp::UNREACHABLE,
     })
 }
 
-/// Whether this machine has no way to the address, whoever is there: most networks have no IPv6.
+/// Whether this machine has no way to the address, whoever is there: many networks have no IPv6. Of IPv4 a router far away
+/// may say the same (ICMP 3, code 0), so there it is what we did not see.
 fn is_routeless(talked: &Talked) -> bool {
     /// ENETUNREACH, EADDRNOTAVAIL and EAFNOSUPPORT on Linux: no route, no address of our own, no such version of IP.
     const NO_ROUTE: [i64; 3] = [101, 99, 97];

@@ -6,7 +6,9 @@ mod host;
 pub use delivery::{Delivery, PolicyType, Report, Verdict, deliver};
 pub use host::{Dane, MailHost, Session, Sight};
 
-use crate::finding::{self, Code, Finding};
+use std::collections::HashSet;
+
+use crate::finding::{self, Code, Finding, Gather};
 use crate::name::HostName;
 use crate::sts::policy::{Mode, Policy};
 
@@ -204,12 +206,13 @@ pub fn coverage(policy: &Policy, hosts: &[(&str, Option<&HostName>)]) -> (Vec<bo
     }
     let is_covered = |name: &HostName| policy.mx.iter().any(|pattern| pattern.covers(name));
     let covered: Vec<bool> = hosts.iter().map(|(_, name)| name.is_some_and(is_covered)).collect();
-    let mut findings: Vec<Finding> = hosts
-        .iter()
-        .zip(&covered)
-        .filter(|(_, covered)| !**covered)
-        .map(|((host, _), _)| Finding::new(finding::mx::UNCOVERED).about(*host))
-        .collect();
+    let mut told = HashSet::new();
+    let mut gather = Gather::default();
+    let uncovered = hosts.iter().zip(&covered).filter(|(_, covered)| !**covered).map(|((host, _), _)| *host);
+    for host in uncovered.filter(|host| told.insert(*host)) {
+        gather.add(finding::mx::UNCOVERED, |finding| finding.about(host));
+    }
+    let mut findings = gather.into_findings("");
     if !hosts.is_empty() && !covered.contains(&true) {
         findings.push(Finding::new(finding::mx::NONE_COVERED).with("mode", policy.mode.word()));
     }

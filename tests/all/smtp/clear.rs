@@ -262,7 +262,7 @@ async fn every_conversation_ends_in_its_code_and_in_time() {
             }
             "QUIT unanswered" => assert!(total < TIMEOUTS.smtp + SLACK),
             "junk within TLS" => assert_eq!(found("cause").unwrap(), "smtp.syntax"),
-            "silence within TLS" => assert!(talked.tls.is_some() && total >= TIMEOUTS.smtp, "{total:?}"),
+            "silence within TLS" => assert!(talked.tls.is_some() && total >= TIMEOUTS.tls, "{total:?}"),
             "cut off within TLS" | "FIN within TLS" => assert_eq!(found("cause").unwrap(), "smtp.closed", "{what}"),
             "good" => {
                 let times = talked.times;
