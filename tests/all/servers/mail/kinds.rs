@@ -144,6 +144,10 @@ pub(super) const SERVERS: &[Server] = &[
     Server { parameters: &["smtpd_client_restrictions=reject"], commands: REFUSED,
              row: HostRow { status: "unseen", code: "smtp.banner_5xx", starttls: "unknown", tls: NOTHING, dane: "applies", ..server("", "").row },
              ..server("refuses.in.safe.test", "refuses") },
+    // One that may pass is.
+    Server { parameters: &["smtpd_client_restrictions=defer"], clients: 2, commands: REFUSED,
+             row: HostRow { status: "unseen", code: "smtp.banner_4xx", starttls: "unknown", tls: NOTHING, attempts: 2, ..server("", "").row },
+             ..server("defers.in.safe.test", "defers") },
     shows(Shows::WrongName, "name.in.safe.test", "name", &["cert.name"]),
     shows(Shows::Expired, "expired.in.safe.test", "expired", &["cert.expired"]),
     shows(Shows::SelfSigned, "self.in.safe.test", "self", &["cert.self_signed"]),
@@ -252,6 +256,8 @@ pub(super) const KINDS: &[Kind] = &[
     // A refusal of us says nothing of how others are treated.
     Kind { domain: "refuses.safe.test", mail: &["$D. MX 10 refuses.in.safe.test."], outcome: "unknown", code: "smtp.banner_5xx", verdict: "unknown",
            failures: ["", "smtp.banner_5xx"], dane: "applies", hosts: &["refuses.in.safe.test unseen smtp.banner_5xx true applies 0 0 1"], sessions: &[], ..GOOD },
+    Kind { domain: "defers.safe.test", mail: &["$D. MX 10 defers.in.safe.test."], outcome: "unknown", code: "smtp.banner_4xx", verdict: "unknown",
+           failures: ["", "smtp.banner_4xx"], hosts: &["defers.in.safe.test unseen smtp.banner_4xx true none 0 0 1"], sessions: &[], ..GOOD },
     // RFC 8461 5: hosts are tried in order of preference.
     Kind { domain: "second.safe.test", mail: &["$D. MX 10 clear.in.safe.test.", "$D. MX 20 good.in.safe.test."], verdict: "report", codes: &["smtp.no_starttls"],
            hosts: &["clear.in.safe.test broken smtp.no_starttls true none 0 1 0", "good.in.safe.test usable - true none 1 0 0"],
