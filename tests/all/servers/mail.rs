@@ -368,7 +368,7 @@ fn identity(server: &Server, middle: &Authority, private: &Authority) -> Identit
         Shows::SelfSigned => Identity::self_signed(&[server.host]),
         Shows::WithoutIntermediate => middle.identity(&[server.host], VALID).leaf_alone(),
         Shows::Private => private.identity(&[server.host], VALID),
-        Shows::PrivateWrongName => private.identity(&["mail.example.net"], VALID),
+        Shows::PrivateFor(name) => private.identity(&[name], VALID),
     }
 }
 

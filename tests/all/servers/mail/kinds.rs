@@ -31,8 +31,8 @@ pub(super) enum Shows {
     WithoutIntermediate,
     /// Of an authority that is in no root store.
     Private,
-    /// The same, for another name.
-    PrivateWrongName,
+    /// The same, for this name instead of the host's.
+    PrivateFor(&'static str),
 }
 
 /// What is expected of a row of `hosts`.
@@ -165,7 +165,9 @@ pub(super) const SERVERS: &[Server] = &[
     dane(server("stale.in.safe.test", "stale"), "mismatch", &["dane.mismatch"]),
     dane(server("roll.in.safe.test", "roll"), "match", &["dane.stale_record"]),
     dane(shows(Shows::Private, "ta.in.safe.test", "ta", &["cert.unknown_issuer"]), "match", &["cert.unknown_issuer", "dane.only"]),
-    dane(shows(Shows::PrivateWrongName, "ta-name.in.safe.test", "ta-name", &["cert.name"]), "mismatch",
+    dane(shows(Shows::PrivateFor("mail.example.net"), "ta-name.in.safe.test", "ta-name", &["cert.name"]), "mismatch",
+         &["cert.name", "cert.unknown_issuer", "dane.ta_name"]),
+    dane(shows(Shows::PrivateFor("ta-domain.safe.test"), "ta-domain.in.safe.test", "ta-domain", &["cert.name"]), "mismatch",
          &["cert.name", "cert.unknown_issuer", "dane.ta_name"]),
     dane(server("pkix.in.safe.test", "pkix"), "unusable", &["dane.unusable", "dane.usage"]),
     // No certificate was seen, so nothing is known of whether it fits.
@@ -190,6 +192,7 @@ pub(super) const RECORDS: &[(&str, [u8; 3], &str)] = &[
     ("roll.in.safe.test", [3, 1, 1], "roll"),
     ("ta.in.safe.test", [2, 1, 1], "private"),
     ("ta-name.in.safe.test", [2, 1, 1], "private"),
+    ("ta-domain.in.safe.test", [2, 1, 1], "private"),
     ("pkix.in.safe.test", [1, 1, 1], "pkix"),
     ("stripped.in.safe.test", [3, 1, 1], "stripped"),
     ("half.in.safe.test", [3, 1, 1], "half"),
@@ -301,6 +304,12 @@ pub(super) const KINDS: &[Kind] = &[
     Kind { mail: &["$D. MX 10 ta-name.in.safe.test."], codes: &["cert.name", "cert.unknown_issuer", "dane.ta_name"], dane: "mismatch",
            hosts: &["ta-name.in.safe.test broken dane.ta_name true mismatch 0 1 0"], reports: &["tlsa certificate-host-mismatch 1"],
            sessions: &["tlsa ta-name.in.safe.test 0 1"], ..refused("ta-name.safe.test", "dane.ta_name") },
+    // RFC 7672 3.2.2: the certificate may be for the mail domain, which it is for one of the two that share the host.
+    Kind { domain: "ta-domain.safe.test", mail: &["$D. MX 10 ta-domain.in.safe.test."], codes: &["cert.name", "cert.unknown_issuer", "dane.only"], dane: "match",
+           hosts: &["ta-domain.in.safe.test usable - true match 1 0 0"], sessions: &["tlsa ta-domain.in.safe.test 1 0"], ..GOOD },
+    Kind { mail: &["$D. MX 10 ta-domain.in.safe.test."], codes: &["cert.name", "cert.unknown_issuer", "dane.ta_name"], dane: "mismatch",
+           hosts: &["ta-domain.in.safe.test broken dane.ta_name true mismatch 0 1 0"], reports: &["tlsa certificate-host-mismatch 1"],
+           sessions: &["tlsa ta-domain.in.safe.test 0 1"], ..refused("ta-other.safe.test", "dane.ta_name") },
     Kind { domain: "partial.safe.test", mail: &["$D. MX 10 roll.in.safe.test.", "$D. MX 20 good.in.safe.test."], codes: &["dane.stale_record"], dane: "partial",
            hosts: &["roll.in.safe.test usable - true match 1 0 0", "good.in.safe.test usable - true none 1 0 0"],
            sessions: &["sts $D 1 0", "tlsa roll.in.safe.test 1 0"], ..GOOD },
