@@ -15,7 +15,7 @@ use serde_json::Value;
 use stscan::net::Upstream;
 
 use super::dnssec::{Openssl, Tree};
-use super::postfix::{self, GONE, Postfix, Service};
+use super::postfix::{self, ATTEMPTS, GONE, Postfix, Service};
 use super::unbound::Servers;
 use super::whole::{Row, parts, rows, text, texts};
 use super::{Process, await_listening, free_port, nginx, program};
@@ -295,18 +295,7 @@ impl Network {
         let Upstream::Udp(upstream) = resolver.upstream else { panic!("another transport than it was started with") };
         let https_port = free_port();
         let nginx = policy_hosts(&nginx, at, https_port, &middle);
-        let smtp_port = free_port_of_hosts();
-        let services: Vec<Service<'_>> = SERVERS
-            .iter()
-            .enumerate()
-            .map(|(place, server)| Service {
-                name: server.service,
-                listens: SocketAddr::from((address(place), smtp_port)),
-                identity: &identities[server.service],
-                parameters: server.parameters,
-            })
-            .collect();
-        let postfix = Postfix::start(&master, &services);
+        let (postfix, smtp_port) = (0..ATTEMPTS).find_map(|_| mail_hosts(&master, &identities)).unwrap();
         let options = format!(
             "--resolver {upstream} --https-port {https_port} --smtp-port {smtp_port} --smtp-canary good.safe.test \
              --helo client.example.com --roots roots.pem --allow-network 127.0.0.0/8 --no-contact"
@@ -358,6 +347,19 @@ fn free_port_of_hosts() -> u16 {
     }
 }
 
+/// A Postfix with a service for each server, all at one port; `None` where somebody took that meanwhile.
+fn mail_hosts(master: &Path, identities: &BTreeMap<&str, Identity>) -> Option<(Postfix, u16)> {
+    let port = free_port_of_hosts();
+    let service = |(place, server): (usize, &'static Server)| Service {
+        name: server.service,
+        listens: SocketAddr::from((address(place), port)),
+        identity: &identities[server.service],
+        parameters: server.parameters,
+    };
+    let services: Vec<Service<'_>> = SERVERS.iter().enumerate().map(service).collect();
+    Some((Postfix::start(master, &services)?, port))
+}
+
 fn identity(server: &Server, middle: &Authority, private: &Authority) -> Identity {
     match server.shows {
         Shows::Valid => middle.identity(&[server.host], VALID),
@@ -366,7 +368,7 @@ fn identity(server: &Server, middle: &Authority, private: &Authority) -> Identit
         Shows::SelfSigned => Identity::self_signed(&[server.host]),
         Shows::WithoutIntermediate => middle.identity(&[server.host], VALID).leaf_alone(),
         Shows::Private => private.identity(&[server.host], VALID),
-        Shows::PrivateWrongName => private.identity(&["mail.example.net"], VALID),
+        Shows::PrivateFor(name) => private.identity(&[name], VALID),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Debian's Postfix as a mail host: what a real mail server says with each way to set up STARTTLS, and that it finds
 //! nothing to complain of in how we talk (RFC 3207, RFC 8461 4.2).
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -22,6 +23,10 @@ const HOST: &str = "mx.example.com";
 
 /// What a daemon says when a client has gone.
 pub(super) const GONE: &str = "]: disconnect from ";
+
+/// How long the master may take to start on a busy machine, and how often to start it over.
+const READY: Duration = Duration::from_secs(30);
+pub(super) const ATTEMPTS: usize = 3;
 
 /// How long the daemons may take to end, and to write down what they saw.
 const END: Duration = Duration::from_secs(10);
@@ -74,8 +79,9 @@ pub(super) struct Postfix {
 }
 
 impl Postfix {
-    /// Starts one with these services.
-    pub(super) fn start(master: &Path, services: &[Service<'_>]) -> Self {
+    /// Starts one with these services; `None` where it ended by itself: another process may have taken a port of theirs in
+    /// the meantime.
+    pub(super) fn start(master: &Path, services: &[Service<'_>]) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let at = directory.path();
         // The daemons give up the rights of root, and still have to find their way in here.
@@ -95,11 +101,17 @@ impl Postfix {
         let mut master = Process::start(Command::new(master).arg("-c").arg(at.join("etc")).arg("-d"));
         // A look whether it listens would stand in its log beside us, so it is asked to say so itself.
         let began = Instant::now();
-        while !fs::read_to_string(at.join("log")).unwrap_or_default().contains("daemon started") {
-            assert!(master.runs() && began.elapsed() < START, "postfix does not start");
+        loop {
+            let log = fs::read_to_string(at.join("log")).unwrap_or_default();
+            if log.contains("daemon started") {
+                return Some(Self { master, directory });
+            }
+            if !master.runs() {
+                return None;
+            }
+            assert!(began.elapsed() < READY, "postfix does not start: {log}");
             std::thread::sleep(Duration::from_millis(20));
         }
-        Self { master, directory }
     }
 
     /// What its daemons said of a service, once they have written down that so many clients are gone.
@@ -216,18 +228,18 @@ async fn postfix_is_judged_as_it_is_and_has_nothing_to_complain_of() {
     let Some(master) = master() else { return };
     let root = Authority::root("root");
     let middle = root.intermediate("middle");
-    let sites: Vec<(Site, u16)> = {
-        let mut ports = std::collections::BTreeSet::new();
-        let sites = sites(&middle);
+    let sites = sites(&middle);
+    let attempt = |_| {
+        let mut ports = BTreeSet::new();
         while ports.len() < sites.len() {
             ports.insert(free_port());
         }
-        sites.into_iter().zip(ports).collect()
+        let services: Vec<Service<'_>> = sites.iter().zip(&ports).map(|(site, port)| site.service(*port)).collect();
+        Some((Postfix::start(&master, &services)?, ports))
     };
-    let services: Vec<Service<'_>> = sites.iter().map(|(site, port)| site.service(*port)).collect();
-    let postfix = Postfix::start(&master, &services);
+    let (postfix, ports) = (0..ATTEMPTS).find_map(attempt).unwrap();
     let mut wrong = Vec::new();
-    for (site, port) in &sites {
+    for (site, port) in sites.iter().zip(&ports) {
         let config = crate::fetch::config(443, vec![root.store("test")]);
         let config = NetConfig { smtp_port: *port, timeouts: TIMEOUTS, roots: Arc::clone(&config.roots), ..config };
         let client = Client::new(&config, PerHost::new(1));

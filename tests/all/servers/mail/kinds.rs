@@ -31,8 +31,8 @@ pub(super) enum Shows {
     WithoutIntermediate,
     /// Of an authority that is in no root store.
     Private,
-    /// The same, for another name.
-    PrivateWrongName,
+    /// The same, for this name instead of the host's.
+    PrivateFor(&'static str),
 }
 
 /// What is expected of a row of `hosts`.
@@ -144,6 +144,10 @@ pub(super) const SERVERS: &[Server] = &[
     Server { parameters: &["smtpd_client_restrictions=reject"], commands: REFUSED,
              row: HostRow { status: "unseen", code: "smtp.banner_5xx", starttls: "unknown", tls: NOTHING, dane: "applies", ..server("", "").row },
              ..server("refuses.in.safe.test", "refuses") },
+    // One that may pass is.
+    Server { parameters: &["smtpd_client_restrictions=defer"], clients: 2, commands: REFUSED,
+             row: HostRow { status: "unseen", code: "smtp.banner_4xx", starttls: "unknown", tls: NOTHING, attempts: 2, ..server("", "").row },
+             ..server("defers.in.safe.test", "defers") },
     shows(Shows::WrongName, "name.in.safe.test", "name", &["cert.name"]),
     shows(Shows::Expired, "expired.in.safe.test", "expired", &["cert.expired"]),
     shows(Shows::SelfSigned, "self.in.safe.test", "self", &["cert.self_signed"]),
@@ -161,7 +165,9 @@ pub(super) const SERVERS: &[Server] = &[
     dane(server("stale.in.safe.test", "stale"), "mismatch", &["dane.mismatch"]),
     dane(server("roll.in.safe.test", "roll"), "match", &["dane.stale_record"]),
     dane(shows(Shows::Private, "ta.in.safe.test", "ta", &["cert.unknown_issuer"]), "match", &["cert.unknown_issuer", "dane.only"]),
-    dane(shows(Shows::PrivateWrongName, "ta-name.in.safe.test", "ta-name", &["cert.name"]), "mismatch",
+    dane(shows(Shows::PrivateFor("mail.example.net"), "ta-name.in.safe.test", "ta-name", &["cert.name"]), "mismatch",
+         &["cert.name", "cert.unknown_issuer", "dane.ta_name"]),
+    dane(shows(Shows::PrivateFor("ta-domain.safe.test"), "ta-domain.in.safe.test", "ta-domain", &["cert.name"]), "mismatch",
          &["cert.name", "cert.unknown_issuer", "dane.ta_name"]),
     dane(server("pkix.in.safe.test", "pkix"), "unusable", &["dane.unusable", "dane.usage"]),
     // No certificate was seen, so nothing is known of whether it fits.
@@ -186,6 +192,7 @@ pub(super) const RECORDS: &[(&str, [u8; 3], &str)] = &[
     ("roll.in.safe.test", [3, 1, 1], "roll"),
     ("ta.in.safe.test", [2, 1, 1], "private"),
     ("ta-name.in.safe.test", [2, 1, 1], "private"),
+    ("ta-domain.in.safe.test", [2, 1, 1], "private"),
     ("pkix.in.safe.test", [1, 1, 1], "pkix"),
     ("stripped.in.safe.test", [3, 1, 1], "stripped"),
     ("half.in.safe.test", [3, 1, 1], "half"),
@@ -252,6 +259,8 @@ pub(super) const KINDS: &[Kind] = &[
     // A refusal of us says nothing of how others are treated.
     Kind { domain: "refuses.safe.test", mail: &["$D. MX 10 refuses.in.safe.test."], outcome: "unknown", code: "smtp.banner_5xx", verdict: "unknown",
            failures: ["", "smtp.banner_5xx"], dane: "applies", hosts: &["refuses.in.safe.test unseen smtp.banner_5xx true applies 0 0 1"], sessions: &[], ..GOOD },
+    Kind { domain: "defers.safe.test", mail: &["$D. MX 10 defers.in.safe.test."], outcome: "unknown", code: "smtp.banner_4xx", verdict: "unknown",
+           failures: ["", "smtp.banner_4xx"], hosts: &["defers.in.safe.test unseen smtp.banner_4xx true none 0 0 1"], sessions: &[], ..GOOD },
     // RFC 8461 5: hosts are tried in order of preference.
     Kind { domain: "second.safe.test", mail: &["$D. MX 10 clear.in.safe.test.", "$D. MX 20 good.in.safe.test."], verdict: "report", codes: &["smtp.no_starttls"],
            hosts: &["clear.in.safe.test broken smtp.no_starttls true none 0 1 0", "good.in.safe.test usable - true none 1 0 0"],
@@ -295,6 +304,12 @@ pub(super) const KINDS: &[Kind] = &[
     Kind { mail: &["$D. MX 10 ta-name.in.safe.test."], codes: &["cert.name", "cert.unknown_issuer", "dane.ta_name"], dane: "mismatch",
            hosts: &["ta-name.in.safe.test broken dane.ta_name true mismatch 0 1 0"], reports: &["tlsa certificate-host-mismatch 1"],
            sessions: &["tlsa ta-name.in.safe.test 0 1"], ..refused("ta-name.safe.test", "dane.ta_name") },
+    // RFC 7672 3.2.2: the certificate may be for the mail domain, which it is for one of the two that share the host.
+    Kind { domain: "ta-domain.safe.test", mail: &["$D. MX 10 ta-domain.in.safe.test."], codes: &["cert.name", "cert.unknown_issuer", "dane.only"], dane: "match",
+           hosts: &["ta-domain.in.safe.test usable - true match 1 0 0"], sessions: &["tlsa ta-domain.in.safe.test 1 0"], ..GOOD },
+    Kind { mail: &["$D. MX 10 ta-domain.in.safe.test."], codes: &["cert.name", "cert.unknown_issuer", "dane.ta_name"], dane: "mismatch",
+           hosts: &["ta-domain.in.safe.test broken dane.ta_name true mismatch 0 1 0"], reports: &["tlsa certificate-host-mismatch 1"],
+           sessions: &["tlsa ta-domain.in.safe.test 0 1"], ..refused("ta-other.safe.test", "dane.ta_name") },
     Kind { domain: "partial.safe.test", mail: &["$D. MX 10 roll.in.safe.test.", "$D. MX 20 good.in.safe.test."], codes: &["dane.stale_record"], dane: "partial",
            hosts: &["roll.in.safe.test usable - true match 1 0 0", "good.in.safe.test usable - true none 1 0 0"],
            sessions: &["sts $D 1 0", "tlsa roll.in.safe.test 1 0"], ..GOOD },
