@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::accept::accept;
 use super::fault::DnsFault;
 use super::log::Log;
-use super::wire::{Answer, CLASS_CH, CLASS_IN, HEADER, Message, Question, flag, push_name};
+use super::wire::{Answer, CLASS_CH, CLASS_IN, HEADER, Message, Question, flag, push_name, signature};
 use super::world::rtype;
 use super::zone::{NXDOMAIN, Zones};
 
@@ -176,6 +176,11 @@ fn react(zones: &Zones, question: &Question, tcp: bool, flaky: &mut HashMap<(u32
                 message.answers.clear();
                 message.rcode = SERVFAIL;
                 message.extended_error = *extended_error;
+            } else if question.dnssec {
+                // Only what is signed fails validation: whoever asks for signatures sees one (RFC 4035 3.2.1).
+                let signed = signature(&question.name, question.rtype);
+                let section = if message.answers.is_empty() { &mut message.authority } else { &mut message.answers };
+                section.push(signed);
             }
         }
         Some(fault) => return Reaction::Send(faulty(fault, message, question)),

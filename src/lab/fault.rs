@@ -64,7 +64,8 @@ pub enum DnsFault {
     /// SERVFAIL for the first so many questions, then the right answer.
     Flaky(u32),
     /// What a validating resolver says of a zone that fails validation: SERVFAIL, with this extended error (RFC 8914) if it
-    /// gives one, and the records where the question switches validation off (CD, RFC 4035 3.2.2).
+    /// gives one, and the records where the question switches validation off (CD, RFC 4035 3.2.2), with a signature where
+    /// it asks for DNSSEC as well (DO, RFC 3225).
     Bogus(Option<u16>),
 }
 

@@ -12,6 +12,13 @@ pub(super) const CLASS_IN: u16 = 1;
 pub(super) const CLASS_CH: u16 = 3;
 /// The size of an answer without EDNS (RFC 1035 4.2.1).
 const PLAIN_MAX: u16 = 512;
+/// A signature (RFC 4034 3).
+const RRSIG: u16 = 46;
+/// What the signatures say of themselves: the TTL, an end in 2036 and a beginning in 2020 (RFC 4034 3.1.5), any key.
+const SIGNED_TTL: u32 = 300;
+const EXPIRATION: u32 = 2_082_758_400;
+const INCEPTION: u32 = 1_577_836_800;
+const KEY_TAG: u16 = 12_345;
 /// The flag bits of the header (RFC 1035 4.1.1, RFC 4035 3).
 pub(super) mod flag {
     pub(in crate::lab) const QR: u16 = 0x8000;
@@ -208,6 +215,25 @@ pub(super) fn data(
         }
     }
     out
+}
+
+/// A signature over the records of this type at a name, as a signer would write it but for its bytes, which fit no key
+/// (RFC 4034 3.1).
+pub(super) fn signature(owner: &str, covered: u16) -> Answer {
+    let labels = owner.split('.').filter(|label| !label.is_empty() && *label != "*").count();
+    let mut data = Vec::new();
+    push(&mut data, covered);
+    // ECDSAP256SHA256 (RFC 6605 3).
+    data.push(13);
+    data.push(u8::try_from(labels).unwrap_or(u8::MAX));
+    data.extend_from_slice(&SIGNED_TTL.to_be_bytes());
+    data.extend_from_slice(&EXPIRATION.to_be_bytes());
+    data.extend_from_slice(&INCEPTION.to_be_bytes());
+    push(&mut data, KEY_TAG);
+    // The zone that every member is delegated from.
+    push_name(&mut data, owner.rsplit('.').next().unwrap_or(""));
+    data.extend_from_slice(&[0x5a; 64]);
+    Answer { owner: owner.to_owned(), rtype: RRSIG, class: CLASS_IN, ttl: SIGNED_TTL, data }
 }
 
 fn push(out: &mut Vec<u8>, word: u16) {

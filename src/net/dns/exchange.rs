@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hickory_proto::op::Message;
+use hickory_proto::rr::RecordType;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -67,8 +68,8 @@ impl Servers {
     /// Asks until there is an answer of RCODE 0 or 3, or no more to try.
     /// The answer comes with the resolver that gave it.
     ///
-    /// What the resolvers fail to answer is bogus where they say so, and, if this is to be `told`, where one of them has an
-    /// answer once it does not validate.
+    /// What the resolvers fail to answer is bogus where they say so, and, if this is to be `told`, where one of them has a
+    /// signed answer once it does not validate, and fails yet again as soon as it does.
     pub(super) async fn ask(
         &self,
         question: &Question,
@@ -124,31 +125,43 @@ impl Servers {
         if let Some(failure) = bogus {
             return Err(called_bogus(failure, "ede").with("attempts", trace.sent));
         }
-        let failure = worst.unwrap_or_else(|| Trouble::Timeout.failure());
-        let failure = match failed {
-            Some(server)
-                if told
-                    && failure.code == dns::RCODE_2
-                    && self.answers_unchecked(server, question, edns, trace).await =>
-            {
-                called_bogus(failure, "cd")
+        let mut failure = worst.unwrap_or_else(|| Trouble::Timeout.failure());
+        if let Some(server) = failed
+            && told
+            && edns
+            && failure.code == dns::RCODE_2
+            && self.has_signed(server, question, trace).await
+            && !trace.left.is_zero()
+        {
+            // What fails validation fails again. What answers now is seen, and was in trouble that has passed.
+            let outcome = server.ask(question, edns, trace.left, self.rate.as_ref(), trace).await;
+            let trouble = match outcome.and_then(|decoded| accept(decoded, trace)) {
+                Ok(message) => return Ok((message, server)),
+                Err(trouble) => trouble,
+            };
+            if let Trouble::Rcode { rcode: SERVFAIL, ede, .. } = &trouble {
+                let told_by = if is_bogus(ede) { "ede" } else { "cd" };
+                failure = called_bogus(trouble.failure().with("upstream", server.name()), told_by);
             }
-            _ => failure,
-        };
+        }
         Err(failure.with("attempts", trace.sent))
     }
 
-    /// Whether a resolver that failed to answer has an answer once it does not validate (RFC 4035 3.2.2). One try.
+    /// Whether a resolver that failed to answer has a signed answer once it does not validate (RFC 4035 3.2.2). One try.
     ///
-    /// That tells bogus from broken whoever the resolver is: what cannot be got cannot be got without validation either.
-    /// A liar gains nothing by it, for a failure it could have feigned anyway.
-    async fn answers_unchecked(&self, server: &Server, question: &Question, edns: bool, trace: &mut Trace) -> bool {
+    /// Only what is signed can fail validation, and what cannot be got cannot be got without validation either. A zone
+    /// whose signatures are all gone looks like one that never had any, so there nothing is told: to call a passing trouble
+    /// bogus would be worse. A liar gains nothing by it, for a failure it could have feigned anyway.
+    async fn has_signed(&self, server: &Server, question: &Question, trace: &mut Trace) -> bool {
         if trace.left.is_zero() {
             return false;
         }
-        let wait = trace.left;
-        let outcome = server.ask(&question.without_checking(), edns, wait, self.rate.as_ref(), trace).await;
-        outcome.is_ok_and(|decoded| matches!(u16::from(decoded.message.response_code), 0 | 3))
+        // DO is a flag of EDNS (RFC 3225 3), which a resolver that validates knows (RFC 4035 4.1).
+        let outcome = server.ask(&question.without_checking(), true, trace.left, self.rate.as_ref(), trace).await;
+        outcome.is_ok_and(|Decoded { message, .. }| {
+            matches!(u16::from(message.response_code), 0 | 3)
+                && message.answers.iter().chain(&message.authorities).any(|r| r.record_type() == RecordType::RRSIG)
+        })
     }
 
     /// Finds out whether any resolver answers at all, all of them side by side, and which of them validate.
@@ -205,7 +218,7 @@ fn share(time: Duration, tries: u32) -> Duration {
     eighths.map_or(time, |eighths| time * *eighths / 8)
 }
 
-/// A SERVFAIL that is known to be a failure of validation, and how: by its extended errors, or by the answer to CD.
+/// A SERVFAIL that is known to be a failure of validation, and how: by its extended errors, or by the signed answer to CD.
 fn called_bogus(failure: Failure, told_by: &'static str) -> Failure {
     Failure { code: dane::BOGUS, ..failure }.with("told_by", told_by)
 }

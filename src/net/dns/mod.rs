@@ -73,7 +73,8 @@ pub enum Security {
     Secure,
     /// The AD bit was not set by a resolver that is believed and known to validate.
     Insecure,
-    /// The answer fails validation: a resolver that validates gives none, and one that is asked not to check gives it.
+    /// The answer fails validation: a resolver that validates gives none, and says why; or gives it, with signatures, where
+    /// it is asked not to check.
     Bogus,
     /// There was no answer to tell from, or the resolver is not known to validate, or is not believed.
     #[default]

@@ -1,4 +1,4 @@
-//! Questions as they go out (RFC 1035 4.1, RFC 6840 5.7, RFC 6891 6.1).
+//! Questions as they go out (RFC 1035 4.1, RFC 3225, RFC 6840 5.7, RFC 6891 6.1).
 
 use hickory_proto::rr::{Name, RecordType};
 
@@ -12,6 +12,8 @@ pub(super) const HEADER: usize = 12;
 const FLAGS: [u8; 2] = [0x01, 0x20];
 /// CD, in the second octet of the flags: answer without validation (RFC 4035 3.2.2).
 const CHECKING_DISABLED: u8 = 0x10;
+/// DO, in the third octet of the TTL of OPT: answer with the signatures (RFC 3225 3, RFC 6891 6.1.4).
+const DNSSEC_OK: u8 = 0x80;
 /// Type OPT (RFC 6891 6.1.2).
 const OPT: u16 = 41;
 /// Class IN (RFC 1035 3.2.4).
@@ -22,7 +24,7 @@ const IN: u16 = 1;
 pub(super) struct Question {
     name: Name,
     rtype: RecordType,
-    /// Whether the resolver is to answer what fails its validation too.
+    /// Whether the resolver is to answer what fails its validation too, with the signatures if there are any.
     unchecked: bool,
 }
 
@@ -40,7 +42,8 @@ impl Question {
         Self { name: name.to_lowercase(), rtype, unchecked: false }
     }
 
-    /// The same question, asked with the CD bit: the resolver is to answer without validation (RFC 4035 3.2.2).
+    /// The same question, asked with the CD bit: the resolver is to answer without validation (RFC 4035 3.2.2). And with
+    /// DO, so that the answer shows whether there was anything to validate (RFC 4035 3.2.1).
     pub(super) fn without_checking(&self) -> Self {
         Self { unchecked: true, ..self.clone() }
     }
@@ -105,11 +108,12 @@ impl Query {
         bytes.extend(IN.to_be_bytes());
         let end = bytes.len();
         if edns {
-            // RFC 6891 6.1.2: the root name, type, payload in place of the class, no extended flags, no options.
+            // RFC 6891 6.1.2: the root name, type, payload in place of the class, version 0 and flags, no options.
             bytes.push(0);
             bytes.extend(OPT.to_be_bytes());
             bytes.extend(PAYLOAD.to_be_bytes());
-            bytes.extend([0; 6]);
+            let dnssec = if question.unchecked { DNSSEC_OK } else { 0 };
+            bytes.extend([0, 0, dnssec, 0, 0, 0]);
         }
         Self { bytes, end, secret: false }
     }
@@ -169,7 +173,7 @@ mod tests {
         assert_eq!(bare.bytes()[11], 0);
         let unchecked = Query::plain(&question("_mta-sts.Example.com").without_checking(), true);
         assert_eq!(unchecked.bytes()[..4], *b"\0\0\x01\x30");
-        assert_eq!(unchecked.bytes()[4..], wanted[4..]);
+        assert_eq!(unchecked.bytes()[4..], [&wanted[4..45], &[0x80], &wanted[46..]].concat());
     }
 
     #[test]

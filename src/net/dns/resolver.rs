@@ -29,7 +29,7 @@ pub struct Resolver {
     servers: Arc<Servers>,
     /// The time for one question with all its tries and aliases.
     time: Duration,
-    /// Whether it asks a second time to tell what is bogus from what is broken.
+    /// Whether it asks on to tell what is bogus from what is broken.
     telling: bool,
 }
 
@@ -88,8 +88,8 @@ impl Resolver {
     }
 
     /// The same resolver, that tells a bogus answer from a broken resolver: what ends in SERVFAIL is asked once more without
-    /// validation (RFC 4035 3.2.2, 4.3), unless the resolver has explained itself (RFC 8914). That costs another question
-    /// of what fails, so a scan in bulk goes without.
+    /// validation (RFC 4035 3.2.2, 4.3), unless the resolver has explained itself (RFC 8914), and where that brings
+    /// signatures, once more with it. That costs another question or two of what fails, so a scan in bulk goes without.
     #[must_use]
     pub fn telling(&self) -> Self {
         Self { telling: true, ..self.clone() }

@@ -7,9 +7,13 @@ use stscan::lab::{self, Lab, LabOptions, Population};
 use stscan::name::HostName;
 use stscan::net::dns::{Answer, Lookup, Resolver, Security, Txt};
 use stscan::net::{NetConfig, Upstream};
+use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
-use super::hostile::{self, Ask, Hostile, Packet, Script, Stream, Udp, cname, opt, option, secure, soa};
+use super::hostile::{
+    self, Ask, Hostile, IN, Packet, RECORD, RRSIG, Script, Stream, Udp, cname, name, opt, option, rrsig, secure, soa,
+    txt,
+};
 use super::{SLACK, TIME, cases, code, config, host};
 
 /// What a validating resolver does with the root, and one that does not.
@@ -110,6 +114,44 @@ async fn the_lab_is_believed() {
     resolver.close().await;
 }
 
+/// The lab shows a signature of what fails validation to those who ask for both, and to nobody else.
+#[tokio::test]
+async fn the_lab_signs_what_is_bogus() {
+    const MX: u16 = 15;
+    const AAAA: u16 = 28;
+    const BOTH: [bool; 2] = [true; 2];
+    let population = Population::new(lab::worlds().unwrap(), 0, 1);
+    let lab = Lab::start(population, LabOptions::default()).await.unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(lab.resolver).await.unwrap();
+    // The name, the type, whether CD and DO are set; then RCODE, answers and authorities, and whether there is a signature.
+    for (owner, rtype, [checking_disabled, dnssec], seen) in [
+        ("dnssec-bogus-mx-plain.test", MX, BOTH, (0, [2, 0], true)),
+        ("dnssec-bogus-mx-plain.test", MX, [true, false], (0, [1, 0], false)),
+        ("dnssec-bogus-mx-plain.test", MX, [false, true], (2, [0, 0], false)),
+        ("dnssec-bogus-mx-plain.test", MX, [false, false], (2, [0, 0], false)),
+        ("mx1.dnssec-bogus-address.test", AAAA, BOTH, (0, [0, 1], true)),
+        ("mx1.dnssec-bogus-address.test", AAAA, [true, false], (0, [0, 0], false)),
+        ("dns-flaky.test", MX, BOTH, (0, [1, 0], false)),
+    ] {
+        let flags = if checking_disabled { 0x10 } else { 0 };
+        let mut query = vec![0, 1, 1, flags, 0, 1, 0, 0, 0, 0, 0, 1];
+        query.extend([name(owner), rtype.to_be_bytes().to_vec(), IN.to_be_bytes().to_vec()].concat());
+        query.extend(opt(0, 0, &[]));
+        if dnssec {
+            let flags = query.len() - 4;
+            query[flags] |= 0x80;
+        }
+        socket.send(&query).await.unwrap();
+        let mut answer = [0; 2048];
+        let length = tokio::time::timeout(TIME, socket.recv(&mut answer)).await.unwrap().unwrap();
+        // The type and the class of a record whose owner is that of the question.
+        let [high, low] = RRSIG.to_be_bytes();
+        let is_signed = answer[..length].windows(6).any(|bytes| bytes == [0xc0, 0x0c, high, low, 0, 1]);
+        assert_eq!((answer[3] & 0x0f, [answer[7], answer[9]], is_signed), seen, "{owner} {checking_disabled} {dnssec}");
+    }
+}
+
 #[tokio::test]
 async fn the_alias_itself_is_judged_apart_from_what_it_leads_to() {
     let server = Hostile::start(script(SIGNED_ROOT), false).await;
@@ -148,6 +190,7 @@ fn failing(label: &'static str, udp: Udp, plain: (&'static str, usize), telling:
 
 /// SERVFAIL with these extended errors, unless asked not to check.
 fn unless_unchecked(ask: &Ask, errors: &[u8], unchecked: impl Fn(&Ask) -> Vec<u8>) -> Vec<Packet> {
+    assert_eq!(ask.dnssec, ask.unchecked && ask.edns, "signatures are asked for where nothing is to be checked");
     if ask.unchecked {
         return vec![Packet::Reply(unchecked(ask))];
     }
@@ -156,9 +199,33 @@ fn unless_unchecked(ask: &Ask, errors: &[u8], unchecked: impl Fn(&Ask) -> Vec<u8
     vec![Packet::Reply(ask.message(0x8182, [1, 0, 0, u16::from(ask.edns)], &[&ask.section, &opt]))]
 }
 
+/// What a signed zone says, to those who ask for signatures with them: the record, or that there is none.
+fn signed(ask: &Ask) -> Vec<u8> {
+    ask.answer(0, &[vec![txt(&ask.name, &[RECORD])], signatures(ask)].concat())
+}
+
+fn signed_denial(ask: &Ask, rcode: u16) -> Vec<u8> {
+    ask.sections(rcode, &[], &[vec![soa(hostile::ZONE)], signatures(ask)].concat())
+}
+
+fn signatures(ask: &Ask) -> Vec<Vec<u8>> {
+    if ask.dnssec { vec![rrsig(&ask.name)] } else { Vec::new() }
+}
+
+/// SERVFAIL twice and a signed answer without validation; then this.
+fn at_last(ask: &Ask, last: impl Fn(&Ask) -> Vec<Packet>) -> Vec<Packet> {
+    if ask.before < 3 { unless_unchecked(ask, &[], signed) } else { last(ask) }
+}
+
 fn failures() -> Vec<Failing> {
-    const BOGUS: &str = "dnssec.bogus";
-    const BROKEN: &str = "dns.rcode_2";
+    [explained(), told_by_cd(), not_told(), seen_at_last()].into_iter().flatten().collect()
+}
+
+const BOGUS: &str = "dnssec.bogus";
+const BROKEN: &str = "dns.rcode_2";
+
+/// The resolver says itself that the answer is bogus.
+fn explained() -> Vec<Failing> {
     vec![
         failing("ede-bogus", |ask| unless_unchecked(ask, &[6], Ask::found), (BOGUS, 2), (BOGUS, 2)),
         failing("ede-expired", |ask| unless_unchecked(ask, &[7], |ask| ask.answer(2, &[])), (BOGUS, 2), (BOGUS, 2)),
@@ -168,11 +235,47 @@ fn failures() -> Vec<Failing> {
             (BOGUS, 2),
             (BOGUS, 2),
         ),
-        failing("cd-found", |ask| unless_unchecked(ask, &[], Ask::found), (BROKEN, 2), (BOGUS, 3)),
-        failing("cd-no-name", |ask| unless_unchecked(ask, &[], |ask| ask.answer(3, &[])), (BROKEN, 2), (BOGUS, 3)),
-        failing("cd-no-data", |ask| unless_unchecked(ask, &[], |ask| ask.answer(0, &[])), (BROKEN, 2), (BOGUS, 3)),
-        failing("cd-indeterminate", |ask| unless_unchecked(ask, &[5], Ask::found), (BROKEN, 2), (BOGUS, 3)),
-        failing("cd-unreachable", |ask| unless_unchecked(ask, &[9, 22], Ask::found), (BROKEN, 2), (BOGUS, 3)),
+        failing(
+            "ede-at-last",
+            |ask| unless_unchecked(ask, if ask.before < 3 { &[] } else { &[7] }, signed),
+            (BROKEN, 2),
+            (BOGUS, 4),
+        ),
+    ]
+}
+
+/// There is a signed answer as long as it is not validated, and then none again.
+fn told_by_cd() -> Vec<Failing> {
+    vec![
+        failing("cd-found", |ask| unless_unchecked(ask, &[], signed), (BROKEN, 2), (BOGUS, 4)),
+        failing("cd-no-name", |ask| unless_unchecked(ask, &[], |ask| signed_denial(ask, 3)), (BROKEN, 2), (BOGUS, 4)),
+        failing("cd-no-data", |ask| unless_unchecked(ask, &[], |ask| signed_denial(ask, 0)), (BROKEN, 2), (BOGUS, 4)),
+        failing("cd-indeterminate", |ask| unless_unchecked(ask, &[5], signed), (BROKEN, 2), (BOGUS, 4)),
+        failing("cd-unreachable", |ask| unless_unchecked(ask, &[9, 22], signed), (BROKEN, 2), (BOGUS, 4)),
+        Failing {
+            tcp: |ask| Stream::Message(if ask.unchecked { signed(ask) } else { ask.answer(2, &[]) }),
+            ..failing(
+                "cd-over-tcp",
+                |ask| unless_unchecked(ask, &[], |ask| ask.message(0x8380, [1, 0, 0, 0], &[&ask.section])),
+                (BROKEN, 2),
+                (BOGUS, 4),
+            )
+        },
+        failing(
+            "cd-behind-an-alias",
+            |ask| match ask.name.starts_with("end.") {
+                true => unless_unchecked(ask, &[], signed),
+                false => vec![Packet::Reply(ask.answer(0, &[cname(&ask.name, &ask.below("end"))]))],
+            },
+            (BROKEN, 3),
+            (BOGUS, 5),
+        ),
+    ]
+}
+
+/// What no resolver has, or what may have failed for another reason.
+fn not_told() -> Vec<Failing> {
+    vec![
         failing("broken", |ask| unless_unchecked(ask, &[], |ask| ask.answer(2, &[])), (BROKEN, 2), (BROKEN, 3)),
         failing("unreachable", |ask| unless_unchecked(ask, &[22], |ask| ask.answer(2, &[])), (BROKEN, 2), (BROKEN, 3)),
         failing("cd-refused", |ask| unless_unchecked(ask, &[], |ask| ask.answer(5, &[])), (BROKEN, 2), (BROKEN, 3)),
@@ -188,6 +291,62 @@ fn failures() -> Vec<Failing> {
             (BROKEN, 2),
             (BROKEN, 3),
         ),
+        // What is not signed cannot fail validation, whatever else the answer holds.
+        failing("unsigned", |ask| unless_unchecked(ask, &[], Ask::found), (BROKEN, 2), (BROKEN, 3)),
+        failing("unsigned-empty", |ask| unless_unchecked(ask, &[], |ask| ask.answer(0, &[])), (BROKEN, 2), (BROKEN, 3)),
+        failing(
+            "unsigned-no-name",
+            |ask| unless_unchecked(ask, &[], |ask| ask.sections(3, &[], &[soa(hostile::ZONE)])),
+            (BROKEN, 2),
+            (BROKEN, 3),
+        ),
+        failing(
+            "signed-aside",
+            |ask| {
+                unless_unchecked(ask, &[], |ask| {
+                    let records = [txt(&ask.name, &[RECORD]), rrsig(&ask.name), opt(0, 0, &[])];
+                    ask.message(0x8180, [1, 1, 0, 2], &[&ask.section, &records.concat()])
+                })
+            },
+            (BROKEN, 2),
+            (BROKEN, 3),
+        ),
+        failing(
+            "signed-failure",
+            |ask| unless_unchecked(ask, &[], |ask| ask.answer(2, &signatures(ask))),
+            (BROKEN, 2),
+            (BROKEN, 3),
+        ),
+        // A resolver that knows no EDNS knows no DNSSEC (RFC 4035 4.1).
+        failing(
+            "without-edns",
+            |ask| match ask.edns {
+                true => vec![Packet::Reply(ask.answer(1, &[]))],
+                false => unless_unchecked(ask, &[], signed),
+            },
+            (BROKEN, 3),
+            (BROKEN, 3),
+        ),
+        // Another failure is none of validation, whatever CD would bring.
+        failing(
+            "refused",
+            |ask| vec![Packet::Reply(if ask.unchecked { signed(ask) } else { ask.answer(5, &[]) })],
+            ("dns.rcode_5", 2),
+            ("dns.rcode_5", 2),
+        ),
+        failing(
+            "refused-at-last",
+            |ask| at_last(ask, |ask| vec![Packet::Reply(ask.answer(5, &[]))]),
+            (BROKEN, 2),
+            (BROKEN, 4),
+        ),
+        failing("silent-at-last", |ask| at_last(ask, |_| Vec::new()), (BROKEN, 2), (BROKEN, 4)),
+    ]
+}
+
+/// What validates in the end was never bogus.
+fn seen_at_last() -> Vec<Failing> {
+    vec![
         // What was found without CD needs none.
         failing(
             "recovers",
@@ -195,40 +354,18 @@ fn failures() -> Vec<Failing> {
             ("found", 2),
             ("found", 2),
         ),
-        // Another failure is none of validation, whatever CD would bring.
+        failing("found-at-last", |ask| at_last(ask, |ask| vec![Packet::Reply(ask.found())]), (BROKEN, 2), ("found", 4)),
         failing(
-            "refused",
-            |ask| vec![Packet::Reply(if ask.unchecked { ask.found() } else { ask.answer(5, &[]) })],
-            ("dns.rcode_5", 2),
-            ("dns.rcode_5", 2),
+            "no-name-at-last",
+            |ask| at_last(ask, |ask| vec![Packet::Reply(signed_denial(ask, 3))]),
+            (BROKEN, 2),
+            ("nxdomain", 4),
         ),
-        // A resolver that knows no EDNS is asked without it here too.
         failing(
-            "cd-without-edns",
-            |ask| match ask.edns {
-                true => vec![Packet::Reply(ask.answer(1, &[]))],
-                false => unless_unchecked(ask, &[], Ask::found),
-            },
-            (BROKEN, 3),
-            (BOGUS, 4),
-        ),
-        Failing {
-            tcp: |ask| Stream::Message(if ask.unchecked { ask.found() } else { ask.answer(2, &[]) }),
-            ..failing(
-                "cd-over-tcp",
-                |ask| unless_unchecked(ask, &[], |ask| ask.message(0x8380, [1, 0, 0, 0], &[&ask.section])),
-                (BROKEN, 2),
-                (BOGUS, 3),
-            )
-        },
-        failing(
-            "cd-behind-an-alias",
-            |ask| match ask.name.starts_with("end.") {
-                true => unless_unchecked(ask, &[], Ask::found),
-                false => vec![Packet::Reply(ask.answer(0, &[cname(&ask.name, &ask.below("end"))]))],
-            },
-            (BROKEN, 3),
-            (BOGUS, 4),
+            "no-data-at-last",
+            |ask| at_last(ask, |ask| vec![Packet::Reply(signed_denial(ask, 0))]),
+            (BROKEN, 2),
+            ("nodata", 4),
         ),
     ]
 }
@@ -254,6 +391,9 @@ async fn bogus_is_told_from_broken() {
                     case.label
                 );
                 assert!(answer.elapsed <= TIME + SLACK, "{}: {answer:?}", case.label);
+                // Each question is counted; the one that was cut off went over TCP as well.
+                let streams = usize::from(telling && case.label == "cd-over-tcp");
+                assert_eq!(usize::from(answer.sent), datagrams + streams, "{}: {answer:?}", case.label);
                 if wanted == dane::BOGUS.as_str() {
                     assert_bogus(case.label, &answer);
                 } else {
