@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stscan::dane::Tlsa;
+use stscan::dane::{DATA_KEPT, Tlsa};
 use stscan::net::Upstream;
 use stscan::net::dns::Lookup;
 use tokio::task::JoinSet;
@@ -14,7 +14,8 @@ use super::{SLACK, TIME, code, host, resolver};
 type Case = (&'static str, Udp, Result<Vec<Tlsa>, &'static str>);
 
 fn tlsa(usage: u8, selector: u8, matching: u8, data: &[u8]) -> Tlsa {
-    Tlsa { usage, selector, matching, data: data.to_vec(), length: data.len() }
+    let kept = data[..data.len().min(DATA_KEPT)].to_vec();
+    Tlsa { usage, selector, matching, data: kept, length: data.len() }
 }
 
 /// An answer of TLSA records with these data.
