@@ -349,6 +349,11 @@ def hold(scan):
         check(what(f"finding_codes of {row['domain']}"), row["finding_codes"], distinct)
         at_hosts = sorted({finding["code"] for finding in hosts[row["seq"]]})
         check(what(f"delivery_codes of {row['domain']}"), row["delivery_codes"] or [], at_hosts)
+        names = [host["host"] for host in row["delivery_hosts"] or []]
+        check(what(f"delivery_hosts of {row['domain']} are distinct"), len(names), len(set(names)))
+        failed = sum(host["addresses_broken"] for host in row["delivery_hosts"] or [])
+        told = max((report["count"] for report in row["delivery_reports"] or []), default=0)
+        check(what(f"no result type of {row['domain']} in more sessions than there are"), told <= failed + len(names) + 1, True)
         for host in row["delivery_hosts"] or []:
             if host["status"] in ("usable", "broken") and host["code"] not in NO_HOST:
                 check(what(f"a host of {row['domain']} without a row"), host["host"] in asked, True)
