@@ -61,7 +61,7 @@ pub async fn run(args: CheckArgs) -> Result<u8, Error> {
     let canaries = args.net.canaries();
     let (surveyor, outlook) = Surveyor::open(&config, resolver, questions, canaries.as_deref()).await;
     if let Some(notice) = outlook.notice(config.smtp_port) {
-        output::complain(&shown(&notice));
+        output::complain(&format!("stscan: {}", shown(&notice)));
     }
     let surveyor = Arc::new(surveyor);
     let mut status = 0;

@@ -125,10 +125,10 @@ fn canary(text: &str) -> Result<String, String> {
     HostName::parse(text).map(|name| name.to_string()).map_err(|error| error.to_string())
 }
 
-/// The name of this machine, as the kernel has it, where it is a host name at all.
+/// The name of this machine, as the kernel has it, where EHLO may say it; else a name that is nobody's.
 fn own_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    HostName::parse(name.trim()).map_or_else(|_| "localhost.localdomain".to_owned(), |name| name.to_string())
+    helo(name.trim()).unwrap_or_else(|_| "localhost.localdomain".to_owned())
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -72,7 +72,7 @@ pub fn is_named(leaf: &[u8], names: &[&HostName]) -> bool {
     authority::is_named(&Presented::read(leaf), names)
 }
 
-/// The places of the records that can be used at all (RFC 7672 3.1, RFC 7671 4).
+/// The places of the records that can be used at all (RFC 7672 3.1, RFC 6698 4.1).
 fn usable(records: &[Tlsa], gather: &mut Gather) -> Vec<usize> {
     let mut usable = Vec::new();
     for (place, record) in records.iter().enumerate().take(RECORDS_MAX) {

@@ -55,7 +55,7 @@ impl Tlsa {
         self.usage < TRUST_ANCHOR
     }
 
-    /// The first field that makes the record unusable, and why (RFC 6698 2.1, RFC 7671 4).
+    /// The first field that makes the record unusable, and why (RFC 6698 2.1, 4.1).
     pub(super) fn fault(&self) -> Option<(&'static str, &'static str)> {
         let digest = |length: usize| (self.length != length).then_some(("data", "wrong length for the digest"));
         match (self.usage, self.selector, self.matching) {

@@ -193,6 +193,15 @@ impl Code {
         }
     }
 
+    /// The result type that a sender would report by RFC 8460 4.3 of this code at that place, where there is one.
+    #[must_use]
+    pub fn result_type(self, place: Place) -> Option<&'static str> {
+        match place {
+            Place::Domain => self.0.result_type,
+            Place::MailHost => catalogue::result_at_mail_host(self),
+        }
+    }
+
     /// The code with this text, if the catalogue has it.
     #[must_use]
     pub fn find(text: &str) -> Option<Self> {
@@ -316,10 +325,7 @@ impl Finding {
     /// The result type that a sender would report by RFC 8460 4.3, where there is one.
     #[must_use]
     pub fn result_type(&self) -> Option<&'static str> {
-        match self.place {
-            Place::Domain => self.code.entry().result_type,
-            Place::MailHost => catalogue::result_at_mail_host(self.code),
-        }
+        self.code.result_type(self.place)
     }
 
     /// Names what it is about.

@@ -250,7 +250,7 @@ pub static COLUMNS: &[Column<Judged>] = &[
     },
     Column {
         name: "security",
-        sentence: "What the resolver says of DNSSEC for the MX look-up: secure, insecure or unknown.",
+        sentence: "What the resolver says of DNSSEC for the MX look-up: secure, insecure, bogus or unknown.",
         cell: Cell::Word(|r| Some(r.seen.answer.security.word().into())),
     },
     Column {

@@ -280,7 +280,7 @@ pub static COLUMNS: &[Column<Judged>] = &[
     },
     Column {
         name: "security",
-        sentence: "What the resolver says of DNSSEC: secure, insecure or unknown.",
+        sentence: "What the resolver says of DNSSEC: secure, insecure, bogus or unknown.",
         cell: Cell::Word(|r| r.answer().map(|answer| answer.security.word().into())),
     },
     Column {

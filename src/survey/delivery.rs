@@ -1,7 +1,7 @@
 //! Delivery to one domain: its mail hosts beside its policy, and what a sender makes of them (RFC 8461 4, 5, RFC 8460 4.3).
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,6 +20,10 @@ use crate::survey::judge::distinct;
 /// Mail hosts of one domain that are asked, in order of preference: more than all but a handful of domains have, and few
 /// enough that one line of a list makes no burst of connections.
 pub const HOSTS_MAX: usize = 16;
+
+/// Findings of one code at one host that each of its domains is told: one an address, up to as many addresses as most hosts
+/// have. The table `hosts` has every address.
+const REPEATS: usize = 4;
 
 /// A mail host of the domain with what it is worth to it.
 #[derive(Clone, Debug)]
@@ -104,7 +108,16 @@ pub(super) fn deliver(hosts: Vec<Host>, decision: Decision, policy: Option<&Poli
     let reports = reports(&hosts, policy.is_some(), decision);
     let found: Vec<MailHost> = hosts.iter().map(|host| host.found.clone()).collect();
     let outcome = sender::deliver(decision, policy, &found, at, !reports.is_empty());
-    let mut findings: Vec<Finding> = hosts.iter().flat_map(Host::findings).cloned().collect();
+    let mut findings: Vec<Finding> = Vec::new();
+    for host in &hosts {
+        let mut told: HashMap<Code, usize> = HashMap::new();
+        let is_new = |finding: &&Finding| {
+            let count = told.entry(finding.code).or_default();
+            *count += 1;
+            *count <= REPEATS
+        };
+        findings.extend(host.findings().filter(is_new).cloned());
+    }
     for host in &hosts {
         let applies = host.judged.as_ref().is_some_and(|judged| judged.dane == Dane::Applies);
         if applies && host.found.dane == Dane::Insecure {
@@ -129,13 +142,13 @@ fn reports(hosts: &[Host], binds: bool, decision: Decision) -> Vec<Report> {
     };
     // RFC 8460 4.3.2.2: a policy that is announced and cannot be used is reported by the first reason that a sender meets.
     if decision.outcome == Outcome::Unusable {
-        count(PolicyType::Sts, decision.code.and_then(|code| Finding::new(code).result_type()).into_iter().collect());
+        count(PolicyType::Sts, decision.code.and_then(|code| code.result_type(Place::Domain)).into_iter().collect());
     }
     for host in hosts {
-        let tlsa = |code: Code| Finding::new(code).at_mail_host().result_type().into_iter().collect();
+        let tlsa = |code: Code| code.result_type(Place::MailHost).into_iter().collect();
         // RFC 8461 4.1: a host that no pattern covers is reported, and not tried.
         if binds && host.covered == Some(false) {
-            count(PolicyType::Sts, Finding::new(finding::mx::UNCOVERED).result_type().into_iter().collect());
+            count(PolicyType::Sts, finding::mx::UNCOVERED.result_type(Place::Domain).into_iter().collect());
             continue;
         }
         // RFC 7672 2.1.2: what is bogus is not connected to, nor what could not be looked up.

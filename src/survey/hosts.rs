@@ -17,7 +17,7 @@ use crate::net::reach::Reach;
 use crate::net::smtp::Client;
 use crate::probe::host::{self, Judged, Seen};
 
-/// Mail hosts whose verdict is kept at a time. Each takes about a kilobyte, so this bounds them to some 300 MiB; beyond, the
+/// Mail hosts whose verdict is kept at a time. An ordinary one takes about a kilobyte, so this bounds them to some 300 MiB; beyond, the
 /// oldest that only one domain asked for is forgotten (tenants of big operators have a name of their own each), and would be
 /// asked anew.
 const KEPT: usize = 262_144;
@@ -43,18 +43,7 @@ enum Evidence {
 }
 
 impl Known {
-    fn new(seen: Seen, evidence: &Arc<Mutex<Evidence>>) -> Self {
-        let judged = host::judge(&seen);
-        Self::of(judged, seen, evidence)
-    }
-
-    /// The same, of a host that is not asked again.
-    fn last(seen: Seen, evidence: &Arc<Mutex<Evidence>>) -> Self {
-        let judged = Judged { may_pass: false, ..host::judge(&seen) };
-        Self::of(judged, seen, evidence)
-    }
-
-    fn of(judged: Judged, seen: Seen, evidence: &Arc<Mutex<Evidence>>) -> Self {
+    fn new(judged: Judged, seen: Seen, evidence: &Arc<Mutex<Evidence>>) -> Self {
         let mut slot = lock(evidence);
         if !matches!(*slot, Evidence::Taken) {
             *slot = Evidence::Waiting(Box::new(seen));
@@ -79,6 +68,12 @@ impl Known {
             Evidence::None | Evidence::Taken => None,
         }
     }
+}
+
+/// The evidence with what it says.
+fn judged(seen: Seen) -> (Seen, Judged) {
+    let judged = host::judge(&seen);
+    (seen, judged)
 }
 
 /// A panic while a lock was held was one of ours, and what the lock guards is whole all the same.
@@ -165,11 +160,11 @@ impl Hosts {
     pub async fn ask(self: &Arc<Self>, host: &HostName) -> Known {
         let entry = self.entry(host);
         let first = entry.first.get_or_init(|| async {
-            let seen = match self.blocked {
-                Some(why) => Seen::not_asked(host, why),
+            let (seen, judged) = match self.blocked {
+                Some(why) => judged(Seen::not_asked(host, why)),
                 None => self.seen(host, None).await,
             };
-            (Known::new(seen, &entry.evidence), Instant::now())
+            (Known::new(judged, seen, &entry.evidence), Instant::now())
         });
         let known = first.await.0.clone();
         entry.second.get().cloned().unwrap_or(known)
@@ -191,28 +186,32 @@ impl Hosts {
                 // The scan is ending, and what was seen first is stored already.
                 None => return first.clone(),
             };
-            Known::last(self.seen(host, Some(seen)).await, &entry.evidence)
+            let (seen, judged) = self.seen(host, Some(seen)).await;
+            // It is not asked a third time.
+            Known::new(Judged { may_pass: false, ..judged }, seen, &entry.evidence)
         });
         second.await.clone()
     }
 
-    /// Looks at a host, or looks again. A panic is a fault of ours: it costs this host, and not every domain that shares it.
-    async fn seen(self: &Arc<Self>, host: &HostName, before: Option<Seen>) -> Seen {
+    /// Looks at a host, or looks again, and judges it beside the tasks of the network: a hostile chain costs up to a second
+    /// (HOSTILE.md 87). A panic is a fault of ours: it costs this host, and not every domain that shares it.
+    async fn seen(self: &Arc<Self>, host: &HostName, before: Option<Seen>) -> (Seen, Judged) {
         let (hosts, name) = (Arc::clone(self), host.clone());
         let mut task = JoinSet::new();
         task.spawn(async move {
             let Self { resolver, client, reach, .. } = &*hosts;
-            match before {
+            let seen = match before {
                 None => host::see(resolver, client, reach, &name).await,
                 Some(mut seen) => {
                     host::again(resolver, client, reach, &mut seen).await;
                     seen
                 }
-            }
+            };
+            tokio::task::spawn_blocking(|| judged(seen)).await
         });
         match task.join_next().await {
-            Some(Ok(seen)) => seen,
-            Some(Err(_)) | None => Seen::not_asked(host, finding::sts::PANIC),
+            Some(Ok(Ok(seen))) => seen,
+            Some(Ok(Err(_)) | Err(_)) | None => judged(Seen::not_asked(host, finding::sts::PANIC)),
         }
     }
 
@@ -276,12 +275,15 @@ mod tests {
     #[test]
     fn the_evidence_of_a_host_is_stored_once_whatever_comes_later() {
         let slot = Arc::new(Mutex::new(Evidence::default()));
-        let seen = || Seen::not_asked(&name("mx.example"), finding::sts::PORT_BLOCKED);
-        let first = Known::new(seen(), &slot);
+        let known = || {
+            let (seen, judged) = judged(Seen::not_asked(&name("mx.example"), finding::sts::PORT_BLOCKED));
+            Known::new(judged, seen, &slot)
+        };
+        let first = known();
         assert!(first.evidence().is_some());
-        let second = Known::new(seen(), &slot);
+        let second = known();
         assert!(second.take_evidence().is_some());
         assert!(first.take_evidence().is_none() && first.evidence().is_none());
-        assert!(Known::new(seen(), &slot).take_evidence().is_none());
+        assert!(known().take_evidence().is_none());
     }
 }

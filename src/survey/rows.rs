@@ -189,12 +189,12 @@ impl Domains {
         },
         Column {
             name: "finding_codes",
-            sentence: "The distinct codes of all findings, sorted.",
+            sentence: "The distinct codes of what was found of the domain itself, sorted; delivery_codes has those of its mail hosts.",
             cell: Cell::Texts(|r| code_texts(r.judged.finding_codes())),
         },
         Column {
             name: "failure_codes",
-            sentence: "The distinct codes of all that could not be seen, sorted.",
+            sentence: "The distinct codes of what could not be seen of the domain itself, sorted; delivery_failures has those of its mail hosts.",
             cell: Cell::Texts(|r| code_texts(r.judged.failure_codes())),
         },
     ];

@@ -5,7 +5,7 @@ use super::row::*;
 codes! { Dane:
     INSECURE = "dane.insecure", NOTE, "RFC 7672 2.2", None, "there are TLSA records, and DNSSEC does not secure them, so no sender uses them", "sign the zones of the domain and of the mail host";
     MX_INSECURE = "dane.mx_insecure", NOTE, "RFC 7672 2.2.1", None, "the mail host has secure TLSA records, and the MX records that lead to it are not secure, so no sender uses them", "sign the zone of the domain";
-    MALFORMED = "dane.malformed", VIOLATION, "RFC 6698 2.1, RFC 7671 4", None, "a TLSA record has an unknown field, or data of the wrong length", "publish it anew";
+    MALFORMED = "dane.malformed", VIOLATION, "RFC 6698 2.1, 4.1", None, "a TLSA record has an unknown field, or data that cannot be what its fields say", "publish it anew";
     USAGE = "dane.usage", VIOLATION, "RFC 7672 3.1.3", None, "a TLSA record has usage 0 or 1, which SMTP does not know", "publish it as 3 1 1";
     UNUSABLE = "dane.unusable", VIOLATION, "RFC 7672 2.2, 3.1", TLSA, "no TLSA record is usable: senders want TLS and authenticate nothing by DANE", "publish a record 3 1 1";
     MISMATCH = "dane.mismatch", FATAL, "RFC 7672 2.2, RFC 6698 2.1", TLSA, "no TLSA record fits the certificate: senders that know DANE refuse", "publish the record of the new certificate before it is used";

@@ -36,7 +36,7 @@ mod row {
     pub(super) const INVALID: Option<&str> = Some("sts-policy-invalid");
     /// RFC 8460 4.3.2.2: the policy host could not be authenticated by PKIX.
     pub(super) const WEBPKI: Option<&str> = Some("sts-webpki-invalid");
-    /// RFC 8460 4.3.2.2: the MX host does not match the policy.
+    /// RFC 8460 4.3.1: a general failure, for which there is no other word.
     pub(super) const VALIDATION: Option<&str> = Some("validation-failure");
     /// RFC 8460 4.3.1: the mail host offers no STARTTLS.
     pub(super) const STARTTLS: Option<&str> = Some("starttls-not-supported");

@@ -13,7 +13,7 @@ codes! { Smtp:
     EHLO_5XX = "smtp.ehlo_5xx", FAILURE, "RFC 5321 4.1.1.1", None, "the mail host refuses both EHLO and HELO, which may be about us", "";
     NOT_SMTP = "smtp.not_smtp", FATAL, "RFC 5321 4.2", STARTTLS, "what listens there does not speak SMTP", "let a mail server listen on port 25";
     SYNTAX = "smtp.syntax", FATAL, "RFC 5321 4.2", VALIDATION, "a reply breaks the grammar", "mend the mail server";
-    TOO_LONG = "smtp.too_long", FATAL, "stscan", VALIDATION, "a reply is longer than 100 lines or 32 KiB", "mend the mail server";
+    TOO_LONG = "smtp.too_long", FATAL, "stscan", VALIDATION, "the mail host sends a reply of more than 100 lines, over 32 KiB of replies, or over 512 KiB over the wire", "mend the mail server";
     BYTES = "smtp.bytes", VIOLATION, "RFC 5321 4.2, 2.4", None, "a reply holds control or 8-bit characters", "greet in ASCII";
     LINE_END = "smtp.line_end", VIOLATION, "RFC 5321 2.3.8", None, "a line of a reply ends with LF alone", "end lines with CR LF";
     EARLY = "smtp.early", VIOLATION, "RFC 5321 2.1, 4.3.1", None, "a reply was there before it was asked for", "let the mail server wait for commands";

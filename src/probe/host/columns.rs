@@ -322,7 +322,7 @@ pub static COLUMNS: &[Column<Row>] = &[
         name: "tlsa_matched",
         sentence: "The TLSA record that the certificate fits, counted from 0 in tlsa_records; null where none does.",
         cell: Cell::Int(|r| {
-            let matched = r.attempt()?.dane.as_ref()?.matched?;
+            let matched = r.attempt()?.matched?;
             i64::try_from(matched).ok()
         }),
     },

@@ -14,7 +14,8 @@ use crate::net::smtp::Talked;
 use crate::probe;
 use crate::sts::sender::{Dane, Session, Sight};
 
-/// What a host is worth, for every domain that names it. Kept as long as the scan lasts, so it holds no evidence.
+/// What a host is worth, for every domain that names it. Kept for as many domains as come, so it holds no evidence but a
+/// certificate whose name may fit another domain.
 #[derive(Clone, Debug)]
 pub struct Judged {
     /// The name that the MX record gives.
@@ -50,8 +51,8 @@ pub struct Attempt {
     pub findings: Vec<Finding>,
     /// Why we could not see, where that is so.
     pub failure: Option<Failure>,
-    /// What the TLSA records say of it, where there are secure ones.
-    pub(super) dane: Option<Match>,
+    /// The TLSA record that the certificate fits, counted from 0.
+    pub(super) matched: Option<usize>,
     /// The certificate, where all but its name fits a record: for some domain the name may fit too.
     misnamed: Option<Vec<u8>>,
 }
@@ -220,9 +221,13 @@ fn attempt(seen: &Seen, talked: &Talked) -> Attempt {
     let findings =
         findings.into_iter().map(|finding| at(finding, &seen.host).with("address", address.to_string())).collect();
     let is_misnamed = session.dane == Sight::Broken(finding::dane::TA_NAME);
-    let misnamed = talked.chain.first().filter(|_| is_misnamed).cloned();
-    Attempt { address, session, findings, failure, dane, misnamed }
+    let misnamed = talked.chain.first().filter(|leaf| is_misnamed && leaf.len() <= MISNAMED_MAX).cloned();
+    let matched = dane.and_then(|found| found.matched);
+    Attempt { address, session, findings, failure, matched, misnamed }
 }
+
+/// Bytes of a certificate that is kept for other domains' sake: the largest in ordinary use have half of that.
+const MISNAMED_MAX: usize = 4 * 1024;
 
 /// Stale records that are told for one address: a rollover has one or two, and the records stand in the evidence.
 const STALE_TOLD: usize = 4;

@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::{Decision, MailHost, Outcome, Sight};
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Place};
 use crate::sts::policy::Policy;
 
 /// What a conforming sender does with mail to the domain.
@@ -33,7 +33,7 @@ impl Verdict {
     }
 }
 
-/// Which policy a failure is reported under (RFC 8460 4.2).
+/// Which policy a failure is reported under (RFC 8460 4.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PolicyType {
     /// The MTA-STS policy.
@@ -43,7 +43,7 @@ pub enum PolicyType {
 }
 
 impl PolicyType {
-    /// The word of RFC 8460 4.2.
+    /// The word of RFC 8460 4.4.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -82,7 +82,7 @@ pub struct Delivery {
 
 /// Whether a sender would report the code: whether it is a failure of TLS or of the policy.
 fn is_told(code: Code) -> bool {
-    Finding::new(code).at_mail_host().result_type().is_some()
+    code.result_type(Place::MailHost).is_some()
 }
 
 /// What delivery to the hosts comes to under a decision. `policy` is the one that binds, `at` the time when it was fetched,

@@ -1,6 +1,6 @@
 //! A mail host as a sender finds it (RFC 8461 4.2, RFC 7672): what each attempt came to, and what the host is worth.
 
-use crate::finding::{self, Code};
+use crate::finding::{self, Code, Place};
 
 /// What was seen of one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +167,7 @@ impl MailHost {
         let is_open = !matches!(self.dane, Dane::Bogus | Dane::Unseen(_));
         let sessions = self.sessions.iter().filter(|_| is_open);
         let sessions = sessions.filter_map(|session| session.sight(self.dane).broken());
-        let told = |code: &Code| finding::Finding::new(*code).at_mail_host().result_type().is_some();
+        let told = |code: &Code| code.result_type(Place::MailHost).is_some();
         // Records of which none can be used are reported where TLS came up, whatever the certificate is worth.
         let has_tls = self.sessions.iter().any(|session| session.tls == Sight::Passed);
         let unusable = (self.dane == Dane::Unusable && has_tls).then_some(finding::dane::UNUSABLE);

@@ -180,10 +180,10 @@ fn enforce(mx: MxView<'_>) -> Decision {
     if let Some(code) = covered().find_map(|host| host.sight().unknown()) {
         return Decision::by(Outcome::Unknown, code);
     }
-    match covered().find_map(|host| host.sight().broken()) {
-        Some(code) => Decision::by(Outcome::EnforceRefused, code),
-        None => Decision::by(Outcome::EnforceRefused, finding::mx::NONE_COVERED),
-    }
+    // A host that is simply not there fails with and without the policy; one that the policy rules out decides.
+    let told = covered().find_map(MailHost::reported).or_else(|| uncovered(hosts));
+    let broken = || covered().find_map(|host| host.sight().broken());
+    Decision::by(Outcome::EnforceRefused, told.or_else(broken).unwrap_or(finding::mx::NONE_COVERED))
 }
 
 /// What is wrong with how the policy covers the hosts, if something is.

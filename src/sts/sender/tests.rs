@@ -131,6 +131,9 @@ fn a_sender_refuses_as_long_as_it_remembers() {
     let refused = spoken(true, Dane::None, Session { tls: PLAIN, pkix: UNASKED, dane: UNASKED });
     let good = spoken(true, Dane::None, GOOD);
     let other = spoken(false, Dane::None, GOOD);
+    let uncovered = other.clone();
+    let absent = Sight::Broken(finding::tcp::REFUSED);
+    let gone = spoken(true, Dane::None, Session { tls: absent, pkix: UNASKED, dane: UNASKED });
     /// Mode, hosts, whether anything would be reported; what a sender does, and until which second it refuses.
     type Case = (&'static str, Vec<MailHost>, bool, Option<Verdict>, Option<u64>);
     let table: &[Case] = &[
@@ -142,6 +145,11 @@ fn a_sender_refuses_as_long_as_it_remembers() {
         ("testing", vec![good.clone()], false, Some(Verdict::Deliver), None),
         ("testing", vec![refused.clone()], true, Some(Verdict::Report), None),
         ("testing", silent(&[true]), false, Some(Verdict::Unknown), None),
+        // What is simply not there is refused by nobody; what the policy rules out beside it is.
+        ("enforce", vec![gone.clone()], false, None, None),
+        ("enforce", vec![gone.clone(), refused.clone()], true, Some(Verdict::Refuse), Some(1_000 + 604_800)),
+        ("enforce", vec![gone.clone(), uncovered], true, Some(Verdict::Refuse), Some(1_000 + 604_800)),
+        ("testing", vec![gone], false, None, None),
         ("none", vec![refused], true, None, None),
     ];
     for (number, (mode, hosts, reported, verdict, until)) in table.iter().enumerate() {

@@ -13,7 +13,7 @@ use crate::sts::sender::{Dane, Sight, Verdict};
 use crate::survey::{Delivery, Domains, Host, Known};
 use crate::text::{excerpt, shown};
 
-/// Keywords of EHLO that are shown: the rest is in the dataset.
+/// Characters of a TLSA record's data that are shown: the rest is in the dataset.
 const DATA_SHOWN: usize = 16;
 
 /// Everything about the mail hosts.

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use crate::cert;
 use crate::failure::Failure;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Kind, Severity};
 use crate::net::Upstream;
 use crate::net::dns::{Addresses, Answer, Lookup, Txt};
 use crate::net::https::Fetch;
@@ -151,6 +151,9 @@ fn sentence(judged: &Judged) -> String {
         Outcome::None => "The policy says none: senders deliver as if there were no policy.".to_owned(),
         Outcome::Testing => match code {
             None => "The policy is being tested: senders deliver, and there is nothing to report.".to_owned(),
+            Some(entry) if matches!(entry.kind, Kind::Finding(_)) => {
+                format!("The policy is being tested, and there is nothing to deliver to or to report{why}.")
+            }
             Some(_) => {
                 format!("The policy is being tested, so senders deliver; what they would report is unknown{why}.")
             }
