@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 
 use stscan::lab::{self, Lab, LabOptions, LogSnapshot, Population, world};
+use stscan::store::reader;
 
 /// Mail hosts of the operator.
 const HOSTS: usize = 12;
@@ -57,6 +58,18 @@ fn scanned(size: usize, fault: &str, canary: &str, options: &[&str]) -> (LogSnap
     let scan = stscan::store::scans(&dataset).unwrap().pop().unwrap();
     let manifest = stscan::store::read_manifest(&dataset, &scan.scan_id).unwrap().unwrap();
     let mut counts: BTreeMap<String, u64> = manifest.totals.counts.clone();
+    // What decided: of the domains, and of the hosts.
+    for (table, column) in [("domains", "outcome_code"), ("hosts", "code")] {
+        for part in reader::parts(&dataset, &scan.scan_id, table, Some(&manifest)).unwrap() {
+            reader::read(&part, &[column], &[column], |rows| {
+                for code in (0..rows.len()).filter_map(|row| rows.text(column, row)) {
+                    *counts.entry(format!("{table} by {code}")).or_default() += 1;
+                }
+                Ok(())
+            })
+            .unwrap();
+        }
+    }
     counts.extend(manifest.totals.outcomes.clone());
     (log, counts, said)
 }
@@ -87,6 +100,7 @@ fn who_is_silent_is_not_waited_for_by_every_host() {
     assert!((3..=9).contains(&log.smtp_connections), "{} connections: {said}", log.smtp_connections);
     assert_eq!(counts.get("unknown"), Some(&40), "{said}");
     assert!(counts.get("host:not_asked").is_some_and(|hosts| *hosts >= 3), "{said}");
+    assert_eq!(counts.get("hosts by delivery.address_silent"), counts.get("host:not_asked"), "{said}");
     assert!(!counts.contains_key("host:broken"), "{said}");
 }
 
@@ -97,8 +111,18 @@ fn a_blocked_port_is_said_once_and_held_against_nobody() {
     assert_eq!(log.smtp_connections, 0);
     assert_eq!(said.matches("cannot be reached from this network").count(), 1, "{said}");
     assert_eq!(counts.get("unknown"), Some(&50), "{said}");
+    assert_eq!(counts.get("domains by delivery.port_blocked"), Some(&50), "{said}");
     assert!(
         counts.get("host:not_asked").is_some_and(|hosts| *hosts > 0) && !counts.contains_key("host:broken"),
         "{said}"
     );
+}
+
+#[test]
+fn where_no_known_host_is_found_nobody_is_asked() {
+    let (log, counts, said) = scanned(20, "delay 1", "no-such-name.test", &[]);
+    assert_eq!(log.smtp_connections, 0, "{said}");
+    assert_eq!(said.matches("--smtp-canary").count(), 1, "{said}");
+    assert_eq!(counts.get("domains by delivery.port_unknown"), Some(&20), "{said}");
+    assert_eq!(counts.get("hosts by delivery.port_unknown"), counts.get("host:not_asked"), "{said}");
 }
