@@ -242,7 +242,7 @@ def delivery(scan):
         until = [row["delivery_refused_until"] for row in group if row["delivery_refused_until"] is not None]
         found.append((mode, verdict, len(group), count(group, lambda row: row["delivery_dane"] == "match"),
                       *(sum(row[f"delivery_{what}"] or 0 for row in group) for what in ("usable", "refused", "unseen")),
-                      max(until, default=None)))
+                      max(until).date() if until else None))
     return sorted(found, key=lambda row: row[:2])
 
 

@@ -7,7 +7,7 @@ select
     coalesce(sum(delivery_usable), 0) as usable_hosts,
     coalesce(sum(delivery_refused), 0) as refused_hosts,
     coalesce(sum(delivery_unseen), 0) as unseen_hosts,
-    max(delivery_refused_until) as refused_until
+    max(delivery_refused_until)::date as refused_until
 from domains
 where effective_ok and policy_mode <> 'none'
 group by all

@@ -86,7 +86,10 @@ async fn real_servers_and_the_lab_come_to_the_same_verdicts() {
     assert!(differences.is_empty(), "{differences}");
 
     for network in [&real, &lab] {
-        for (domain, status) in [("good.test", 0), ("not-found.test", 1), ("nxdomain.test", 0), ("lame.test", 75)] {
+        // Of mail hosts nothing is known here: there is no canary.
+        for (domain, status) in
+            [("good.test", 75), ("testing.test", 0), ("not-found.test", 1), ("nxdomain.test", 0), ("lame.test", 75)]
+        {
             let output = network.stscan(&["check", domain]);
             assert_eq!(output.status.code(), Some(status), "{domain}: {}", String::from_utf8_lossy(&output.stdout));
         }
