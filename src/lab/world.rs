@@ -1,6 +1,6 @@
 //! Worlds: one kind of deployment each, as a scenario with its ground truth (see `worlds/` for the files).
 //!
-//! A world says what DNS and HTTPS answer for a domain, with the faults that they have, and what a scan must make of it.
+//! A world says what DNS, HTTPS and SMTP answer for a domain, with the faults that they have, and what a scan must make of it.
 //! In names and texts, `$D` stands for the domain, `$M` for its label below the top, `$P` for its parent, `$R` for an id
 //! of its own, `$I` for the number of a repetition, and `$A` in an address record for the lab's address of that host.
 

@@ -1,4 +1,4 @@
-//! Real servers of Debian on loopback, as a second opinion on what our own test servers take DNS and HTTPS to be.
+//! Real servers of Debian on loopback, as a second opinion on what our own test servers take DNS, HTTPS and SMTP to be.
 //!
 //! A test whose server is not installed says so and passes; where `STSCAN_REQUIRE_SERVERS` is set, it fails.
 
