@@ -48,14 +48,14 @@ struct TlsrptArgs {
     /// A directory for a file a report, named as RFC 8460 5.1 asks; or FILE.jsonl or - for a line a report
     #[arg(long, value_name = "DIR|FILE")]
     out: PathBuf,
-    /// The scan [default: the newest]
+    /// The scan [default: the newest that is finished]
     #[arg(long, value_name = "ID")]
     scan: Option<String>,
     /// Take a scan that is not finished as it is
     #[arg(long)]
     unfinished: bool,
     /// The organization that reports
-    #[arg(long, value_name = "NAME", default_value = ORGANIZATION)]
+    #[arg(long, value_name = "NAME", default_value = ORGANIZATION, value_parser = organization)]
     organization: String,
     /// The mailbox of who is responsible for the reports [default: the contact of the scan]
     #[arg(long, value_name = "ADDRESS", value_parser = mailbox)]
@@ -113,12 +113,20 @@ fn tlsrpt(args: &TlsrptArgs) -> Result<u8, Error> {
     Ok(0)
 }
 
-/// The scan that is asked for, or the newest. One without a manifest is taken only where that is asked for.
+/// The scan that is asked for, or the newest that is finished. One without a manifest is taken only where that is asked for.
 fn chosen(args: &TlsrptArgs) -> Result<Scan, Error> {
     let dataset = shown(&args.dataset.display().to_string());
     let scans = store::scans(&args.dataset)?;
     let entry = match &args.scan {
-        None => scans.last().ok_or_else(|| Error::Input(format!("{dataset} holds no scan")))?,
+        None => {
+            let newest = scans.last().ok_or_else(|| Error::Input(format!("{dataset} holds no scan")))?;
+            let taken = scans.iter().rfind(|entry| entry.finished || args.unfinished).unwrap_or(newest);
+            if taken.scan_id != newest.scan_id {
+                let (newest, taken) = (shown(&newest.scan_id), shown(&taken.scan_id));
+                output::complain(&format!("scan {newest} of {dataset} is not finished and is passed over for {taken}"));
+            }
+            taken
+        }
         Some(id) => scans
             .iter()
             .find(|entry| entry.scan_id == *id)
@@ -132,6 +140,11 @@ fn chosen(args: &TlsrptArgs) -> Result<Scan, Error> {
     }
     let info = store::read_scan_info(&args.dataset, &id)?;
     Ok(Scan { dataset: args.dataset.clone(), id, info, manifest })
+}
+
+/// A name that says something.
+fn organization(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("an organization has a name".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// The mailbox in the user agent of a scan, if its contact is one: a URL is none.

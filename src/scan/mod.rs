@@ -104,7 +104,7 @@ pub async fn run(job: Job) -> Result<Report, Error> {
 
     // A statement of its own: the writer cannot finish while a sender lives.
     let begun = begin(&job, &dataset, started_at, &tables, &writer.sender()).await;
-    let (prepared, surveyor) = match begun {
+    let Begun { prepared, surveyor, signals } = match begun {
         Ok(begun) => begun,
         // Nothing was asked, so nothing is worth keeping. Where the disk is the reason, the writer knows it better.
         Err(error) => {
@@ -113,7 +113,8 @@ pub async fn run(job: Job) -> Result<Report, Error> {
             return Err(finished.err().unwrap_or(error));
         }
     };
-    let surveyed = surveyed(&job, &prepared, surveyor, Judge::new(scan_id.clone(), tables, writer.sender())).await;
+    let judge = Judge::new(scan_id.clone(), tables, writer.sender());
+    let surveyed = surveyed(&job, &prepared, surveyor, signals, judge).await;
     // What was finished is stored, whatever ended the scan; and where the disk ended it, the disk's error is the reason.
     let parts = writer.finish()?;
     let mut summary = match surveyed {
@@ -137,27 +138,60 @@ pub async fn run(job: Job) -> Result<Report, Error> {
     Ok(Report { scan_id, summary })
 }
 
-/// Everything before the first domain is asked for. A damaged list is refused here, before the first packet; until the
-/// scan itself begins, a signal simply ends the process: there is nothing to drain.
+/// What stands ready before the first domain is asked for.
+struct Begun {
+    prepared: Prepared,
+    surveyor: Surveyor,
+    signals: Listener,
+}
+
+/// Everything before the first domain is asked for. A damaged list is refused here, before the first packet. While the lists
+/// are read a signal simply ends the process; from then on it is heard, and takes back what was begun.
 async fn begin(
     job: &Job,
     dataset: &Dataset,
     started_at: Timestamp,
     tables: &Tables,
     batches: &BatchSender,
-) -> Result<(Prepared, Surveyor), Error> {
+) -> Result<Begun, Error> {
     let prepared = prepare(job, dataset, tables, batches)?;
+    let signals = Listener::start()?;
     let resolver = Resolver::new(&job.net)?;
-    if let Err(failure) = resolver.preflight().await {
-        resolver.close().await;
-        return Err(Error::Unavailable(format!("the resolver does not answer ({}): {}", upstreams(job), failure.code)));
+    let opened = tokio::select! {
+        opened = open(job, &resolver, dataset, started_at, &prepared) => opened,
+        number = signals.came() => Err(Error::Signal(number)),
+    };
+    // A signal that came during the last of it counts too.
+    let opened = opened.and_then(|surveyor| match signals.signal() {
+        None => Ok(surveyor),
+        Some(number) => Err(Error::Signal(number)),
+    });
+    match opened {
+        Ok(surveyor) => Ok(Begun { prepared, surveyor, signals }),
+        Err(error) => {
+            resolver.close().await;
+            Err(error)
+        }
     }
-    let (surveyor, outlook) = Surveyor::open(&job.net, resolver, job.questions, job.canaries.as_deref()).await;
+}
+
+/// Finds out whether there is a resolver, and a way to mail hosts, and writes down what is going to be asked.
+async fn open(
+    job: &Job,
+    resolver: &Resolver,
+    dataset: &Dataset,
+    started_at: Timestamp,
+    prepared: &Prepared,
+) -> Result<Surveyor, Error> {
+    resolver.preflight().await.map_err(|failure| {
+        Error::Unavailable(format!("the resolver does not answer ({}): {}", upstreams(job), failure.code))
+    })?;
+    let (surveyor, outlook) = Surveyor::open(&job.net, resolver.clone(), job.questions, job.canaries.as_deref()).await;
     if let Some(notice) = outlook.notice(job.net.smtp_port) {
         (job.notice)(&notice);
     }
-    dataset.write_scan_info(&info(job, dataset.scan_id(), started_at, &prepared, outlook.word()))?;
-    Ok((prepared, surveyor))
+    dataset.write_scan_info(&info(job, dataset.scan_id(), started_at, prepared, outlook.word()))?;
+    Ok(surveyor)
 }
 
 fn upstreams(job: &Job) -> String {
@@ -165,8 +199,13 @@ fn upstreams(job: &Job) -> String {
 }
 
 /// The scan itself, from the first question to the last row.
-async fn surveyed(job: &Job, prepared: &Prepared, surveyor: Surveyor, judge: Judge) -> Result<Summary, Error> {
-    let signals = Listener::start()?;
+async fn surveyed(
+    job: &Job,
+    prepared: &Prepared,
+    surveyor: Surveyor,
+    signals: Listener,
+    judge: Judge,
+) -> Result<Summary, Error> {
     let stop = signals.watch();
     let surveyor = Arc::new(surveyor);
     let progress = Progress::start(job.progress, u64::try_from(prepared.rows).ok())?;

@@ -65,6 +65,23 @@ impl Listener {
         Ok(Self { stop, task })
     }
 
+    /// The signal, once one has come.
+    pub(super) async fn came(&self) -> i32 {
+        let mut stop = self.stop.clone();
+        // The task ends with the listener alone.
+        let number = stop.wait_for(|stop| stop.signal().is_some()).await.ok().and_then(|stop| stop.signal());
+        match number {
+            Some(number) => number,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The signal, if one came.
+    #[must_use]
+    pub(super) fn signal(&self) -> Option<i32> {
+        self.stop.borrow().signal()
+    }
+
     /// What to watch.
     #[must_use]
     pub(super) fn watch(&self) -> watch::Receiver<Stop> {

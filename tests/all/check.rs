@@ -172,6 +172,34 @@ fn a_signal_drains_and_ends_the_scan() {
     assert!(!scan.finished);
 }
 
+/// While a mail host that is known to work keeps us waiting nothing was asked yet, so nothing is kept.
+#[test]
+fn a_signal_before_the_first_question_leaves_nothing() {
+    let served = Served::start();
+    std::fs::write(served.folder.path().join("list.txt"), "enforce.test\n").unwrap();
+    let port = served.lab.as_ref().unwrap().smtp_port.to_string();
+    let dataset = served.folder.path().join("dataset");
+    for (signal, status) in [("-INT", 130), ("-TERM", 143)] {
+        let scan = Command::new(env!("CARGO_BIN_EXE_stscan"))
+            .args(["scan", "list.txt", "--out", "dataset", "--progress", "none", "--no-contact"])
+            .args(["--smtp-port", &port, "--smtp-canary", "smtp-banner-silence.test"])
+            .args(&served.options)
+            .current_dir(served.folder.path())
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        assert!(dataset.join("_scans").is_dir(), "it has begun");
+        let started = std::time::Instant::now();
+        assert!(Command::new("kill").args([signal, &scan.id().to_string()]).status().unwrap().success());
+        let output = scan.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(started.elapsed() < std::time::Duration::from_secs(3), "{:?}", started.elapsed());
+        assert!(!dataset.exists(), "nothing is left");
+    }
+}
+
 /// HOSTILE.md 11: a name of compatibility characters is scanned as another spelling, and that is never silent.
 #[test]
 fn a_mapped_name_is_flagged() {

@@ -197,7 +197,7 @@ fn dataset(at: &Path, finished: bool) -> PathBuf {
         options: json!({"user_agent": "stscan/0 (+mailto:sts@research.example)"}).as_object().unwrap().clone(),
         versions: Versions::new("none", BTreeMap::new()),
         resolvers: Vec::new(),
-        vantage: Vantage { host: "here".to_owned(), mail: String::new() },
+        vantage: Vantage { host: "here".to_owned(), ..Vantage::default() },
         seed: 0,
     };
     dataset.write_scan_info(&info).unwrap();
@@ -292,9 +292,32 @@ fn what_cannot_be_exported_is_refused_by_its_status() {
     assert_eq!(status(&half, &["--out", "-"]), Some(65));
     assert_eq!(lines(&export(&half, &["--out", "-", "--unfinished"])).len(), 5);
     assert_eq!(lines(&export(&whole, &["--out", "-", "--scan", SCAN])).len(), 5);
+    for name in ["", " "] {
+        assert_eq!(status(&whole, &["--out", "-", "--organization", name]), Some(2));
+    }
+    // A file that is there, and is meant neither as a directory nor for lines, stays as it is.
+    std::fs::write(at.join("file"), "kept").unwrap();
+    assert_eq!(status(&whole, &["--out", at.join("file").to_str().unwrap()]), Some(73));
+    assert_eq!(std::fs::read(at.join("file")).unwrap(), b"kept");
     // A part that the manifest names and that is gone is a loss, not an absence.
     std::fs::remove_dir_all(whole.join("findings")).unwrap();
     assert_eq!(status(&whole, &["--out", "-"]), Some(74));
+}
+
+#[test]
+fn a_scan_that_is_not_finished_does_not_hide_the_one_before() {
+    /// Later than [`SCAN`].
+    const LATER: &str = "20261124T235900Z-0000ab";
+    let folder = tempfile::tempdir().unwrap();
+    let path = dataset(folder.path(), true);
+    drop(Dataset::create(&path, LATER).unwrap());
+    let output = export(&path, &["--out", "-"]);
+    assert_eq!(lines(&output).len(), 5);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(LATER) && said.contains(SCAN), "{said}");
+    // Where it is asked for, it is told as what it is.
+    assert_eq!(export(&path, &["--out", "-", "--scan", LATER]).status.code(), Some(65));
+    assert_eq!(lines(&export(&path, &["--out", "-", "--unfinished"])).len(), 0);
 }
 
 #[test]

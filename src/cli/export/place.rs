@@ -2,7 +2,7 @@
 //!
 //! An export can be made anew at any time, so files are renamed into their places whole, and not synced one by one.
 
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +51,10 @@ impl Place {
         if LINES.iter().any(|ending| stem.ends_with(ending)) && !path.is_dir() {
             let writer = Writer::new(path, gzip).map_err(cannot)?;
             return Ok(Self::File { path: path.to_owned(), writer });
+        }
+        if path.exists() && !path.is_dir() {
+            let wanted = "it is there and is no directory; a directory, or FILE.jsonl, is wanted";
+            return Err(cannot(io::Error::new(io::ErrorKind::NotADirectory, wanted)));
         }
         // As private as the dataset.
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(cannot)?;
