@@ -34,12 +34,13 @@ use crate::list::{self, PrepareOptions, Prepared, Source};
 use crate::name::HostName;
 use crate::net::NetConfig;
 use crate::net::dns::Resolver;
+use crate::net::smtp::{Families, Way};
 use crate::progress::{Meter, Mode, Progress};
 use crate::scan::crew::Done;
 use crate::scan::judging::Judge;
 use crate::scan::stop::{Listener, Stop};
 use crate::store::{self, BatchSender, Dataset, ListInfo, ScanInfo, Vantage, Versions, Writer};
-use crate::survey::{Questions, Rejected, Surveyor};
+use crate::survey::{MailOutlook, Questions, Rejected, Surveyor};
 use crate::target::Target;
 use crate::text::hex;
 
@@ -190,7 +191,7 @@ async fn open(
     if let Some(notice) = outlook.notice(job.net.smtp_port) {
         (job.notice)(&notice);
     }
-    dataset.write_scan_info(&info(job, dataset.scan_id(), started_at, prepared, outlook.word()))?;
+    dataset.write_scan_info(&info(job, dataset.scan_id(), started_at, prepared, &outlook))?;
     Ok(surveyor)
 }
 
@@ -278,7 +279,7 @@ fn read(targets: impl Iterator<Item = Result<Target, Error>>, sender: &mpsc::Sen
     Ok(())
 }
 
-fn info(job: &Job, scan_id: &str, started_at: Timestamp, prepared: &Prepared, mail: &str) -> ScanInfo {
+fn info(job: &Job, scan_id: &str, started_at: Timestamp, prepared: &Prepared, mail: &MailOutlook) -> ScanInfo {
     let roots: BTreeMap<String, String> =
         job.net.roots.iter().map(|store| (store.name.clone(), roots_version(store))).collect();
     let lists = prepared.sources.iter().map(|source| ListInfo {
@@ -295,8 +296,19 @@ fn info(job: &Job, scan_id: &str, started_at: Timestamp, prepared: &Prepared, ma
         options: job.options.clone(),
         versions: Versions::new(PSL, roots),
         resolvers: job.net.upstreams.iter().map(ToString::to_string).collect(),
-        vantage: Vantage { host: host_name(), mail: mail.to_owned() },
+        vantage: vantage(mail),
         seed: job.prepare.seed,
+    }
+}
+
+fn vantage(mail: &MailOutlook) -> Vantage {
+    let over = |family: fn(Families) -> Way| mail.families().map(|families| family(families).word().to_owned());
+    Vantage {
+        host: host_name(),
+        mail: mail.word().to_owned(),
+        mail_cause: mail.cause().map(|code| code.as_str().to_owned()),
+        mail_ipv4: over(|families| families.v4),
+        mail_ipv6: over(|families| families.v6),
     }
 }
 

@@ -65,10 +65,20 @@ impl Versions {
 }
 
 /// The place that a scan was made from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vantage {
     /// The name of the machine.
     pub host: String,
     /// Whether mail hosts could be asked from there: open, blocked, unknown, granted (not tried), or not_asked.
     pub mail: String,
+    /// The code of what went wrong at a mail host that is known to work: why `mail` is blocked or unknown, or why one version
+    /// of IP is blocked.
+    #[serde(default)]
+    pub mail_cause: Option<String>,
+    /// Whether they could be asked over IPv4, where `mail` is open: open, blocked, or unknown.
+    #[serde(default)]
+    pub mail_ipv4: Option<String>,
+    /// The same over IPv6.
+    #[serde(default)]
+    pub mail_ipv6: Option<String>,
 }

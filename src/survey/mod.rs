@@ -3,19 +3,19 @@
 mod delivery;
 mod hosts;
 mod judge;
+mod outlook;
 mod rows;
 
 pub use delivery::{COLUMNS as DELIVERY_COLUMNS, Delivery, HOSTS_MAX, Host};
 pub use hosts::{Hosts, Known};
 pub use judge::{Judged, judge};
+pub use outlook::MailOutlook;
 pub use rows::{Body, Certificate, Domains, Found, Rejected};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::discover::{Also, Discovered, discover};
-use crate::failure::Failure;
-use crate::finding::{self, Code};
 use crate::name::Domain;
 use crate::name::HostName;
 use crate::net::dns::Resolver;
@@ -138,63 +138,6 @@ impl Survey {
     }
 }
 
-/// Whether mail hosts can be asked from here.
-#[derive(Clone, Debug, PartialEq)]
-pub enum MailOutlook {
-    /// They are not to be asked.
-    NotAsked,
-    /// The user takes it for granted.
-    Granted,
-    /// One that is known to work was talked to.
-    Open,
-    /// None of those that are known to work lets us in, or somebody answers in their place.
-    Blocked(Failure),
-    /// None that is known to work could be found.
-    Unknown(Failure),
-}
-
-impl MailOutlook {
-    /// The stable lower-case word.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::NotAsked => "not_asked",
-            Self::Granted => "granted",
-            Self::Open => "open",
-            Self::Blocked(_) => "blocked",
-            Self::Unknown(_) => "unknown",
-        }
-    }
-
-    /// Why no mail host is asked, where that is so: what a network in between does is never held against a host.
-    #[must_use]
-    pub fn blocks(&self) -> Option<Code> {
-        match self {
-            Self::Blocked(_) => Some(finding::sts::PORT_BLOCKED),
-            Self::Unknown(_) => Some(finding::sts::PORT_UNKNOWN),
-            Self::NotAsked | Self::Granted | Self::Open => None,
-        }
-    }
-
-    /// What a user should know before the scan begins, if there is something.
-    #[must_use]
-    pub fn notice(&self, port: u16) -> Option<String> {
-        let shown = |failure: &Failure| format!("{} {}", failure.code, failure.subject);
-        match self {
-            Self::NotAsked | Self::Granted | Self::Open => None,
-            Self::Blocked(failure) => Some(format!(
-                "port {port} of mail hosts cannot be reached from this network ({}): no mail host is asked, and none is judged",
-                shown(failure)
-            )),
-            Self::Unknown(failure) => Some(format!(
-                "whether port {port} of mail hosts can be reached from here is unknown ({}): no mail host is asked; \
-                 --smtp-canary names a domain to try",
-                shown(failure)
-            )),
-        }
-    }
-}
-
 /// Who surveys: the doors to the Internet, and what to ask.
 pub struct Surveyor {
     resolver: Resolver,
@@ -219,12 +162,9 @@ impl Surveyor {
         let outlook = match canaries {
             _ if questions.depth < Depth::Mail => MailOutlook::NotAsked,
             None => MailOutlook::Granted,
-            Some(canaries) => match mail.outlook(&resolver, canaries).await {
-                smtp::Outlook::Open => MailOutlook::Open,
-                smtp::Outlook::Blocked(failure) => MailOutlook::Blocked(failure),
-                smtp::Outlook::Unknown(failure) => MailOutlook::Unknown(failure),
-            },
+            Some(canaries) => MailOutlook::Tried(mail.outlook(&resolver, canaries).await),
         };
+        let mail = mail.within(outlook.families().unwrap_or(smtp::Families::OPEN));
         let hosts = Hosts::new(&resolver, mail, Arc::clone(&config.reach), outlook.blocks());
         let surveyor = Self {
             telling: resolver.telling(),

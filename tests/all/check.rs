@@ -27,8 +27,6 @@ impl Served {
             &lab.https_port.to_string(),
             "--smtp-port",
             &lab.smtp_port.to_string(),
-            "--smtp-canary",
-            lab::CANARY,
             "--timeout-banner",
             "2",
             "--timeout-smtp",
@@ -51,6 +49,7 @@ impl Served {
         Command::new(env!("CARGO_BIN_EXE_stscan"))
             .args(arguments)
             .args(&self.options)
+            .args(if arguments.contains(&"--smtp-canary") { &[][..] } else { &["--smtp-canary", lab::CANARY] })
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .output()
@@ -177,12 +176,11 @@ fn a_signal_drains_and_ends_the_scan() {
 fn a_signal_before_the_first_question_leaves_nothing() {
     let served = Served::start();
     std::fs::write(served.folder.path().join("list.txt"), "enforce.test\n").unwrap();
-    let port = served.lab.as_ref().unwrap().smtp_port.to_string();
     let dataset = served.folder.path().join("dataset");
     for (signal, status) in [("-INT", 130), ("-TERM", 143)] {
         let scan = Command::new(env!("CARGO_BIN_EXE_stscan"))
             .args(["scan", "list.txt", "--out", "dataset", "--progress", "none", "--no-contact"])
-            .args(["--smtp-port", &port, "--smtp-canary", "smtp-banner-silence.test"])
+            .args(["--smtp-canary", "smtp-banner-silence.test"])
             .args(&served.options)
             .current_dir(served.folder.path())
             .stdin(Stdio::null())
@@ -197,6 +195,37 @@ fn a_signal_before_the_first_question_leaves_nothing() {
         assert_eq!(output.status.code(), Some(status), "{}", String::from_utf8_lossy(&output.stderr));
         assert!(started.elapsed() < std::time::Duration::from_secs(3), "{:?}", started.elapsed());
         assert!(!dataset.exists(), "nothing is left");
+    }
+}
+
+/// What the mail hosts that are known to work said stands beside the scan, by its code.
+#[test]
+fn the_scan_says_why_no_mail_host_was_asked() {
+    let served = Served::start();
+    std::fs::write(served.folder.path().join("list.txt"), "enforce.test\n").unwrap();
+    let words = |mail: &str, cause: Option<&str>, v4: Option<&str>, v6: Option<&str>| {
+        (mail.to_owned(), [cause, v4, v6].map(|word| word.map(str::to_owned)))
+    };
+    for (canary, expected) in [
+        ("enforce.test", words("open", None, Some("open"), Some("unknown"))),
+        ("smtp-banner-554.test", words("blocked", Some("smtp.banner_5xx"), None, None)),
+        ("no-such-domain.test", words("unknown", Some("mx.none"), None, None)),
+        ("none", words("granted", None, None, None)),
+    ] {
+        let scan = ["scan", "list.txt", "--out", canary, "--progress", "none", "--no-contact"];
+        let output = served.stscan(&[&scan[..], &["--smtp-canary", canary]].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        let dataset = served.folder.path().join(canary);
+        let [scan] = stscan::store::scans(&dataset).unwrap().try_into().unwrap();
+        let vantage = stscan::store::read_scan_info(&dataset, &scan.scan_id).unwrap().unwrap().vantage;
+        let told = (vantage.mail, [vantage.mail_cause, vantage.mail_ipv4, vantage.mail_ipv6]);
+        assert_eq!(told, expected, "{canary}: {said}");
+        // Whoever answered is named, and was reached.
+        if let Some(cause) = expected.1[0].as_deref() {
+            assert!(said.contains(cause) && said.contains(canary), "{said}");
+            assert!(!said.contains("cannot be reached from this network"), "{said}");
+        }
     }
 }
 

@@ -11,8 +11,8 @@ codes! { Sts:
     TLSRPT_MISSING = "sts.tlsrpt_missing", ADVICE, "RFC 8460 1, RFC 8461 10", None, "the domain has a policy and asks for no reports, so it will not learn what fails", "publish a TLSRPT record";
     ENFORCE_WITHOUT_MAIL = "sts.policy_without_mail", NOTE, "RFC 8461 5", None, "the domain has a policy and no host that takes mail", "";
     DELIVERY_NOT_ASKED = "delivery.not_asked", VERDICT, "RFC 8461 5", None, "the mail hosts were not asked, so whether mail is delivered is unknown", "";
-    PORT_BLOCKED = "delivery.port_blocked", VERDICT, "stscan", None, "mail hosts cannot be reached from this network, so none was asked", "";
-    PORT_UNKNOWN = "delivery.port_unknown", VERDICT, "stscan", None, "whether mail hosts can be reached from this network could not be found out, so none was asked", "";
+    PORT_BLOCKED = "delivery.port_blocked", VERDICT, "stscan", None, "mail hosts do not let this network in, at all or over that version of IP, so nobody was asked", "";
+    PORT_UNKNOWN = "delivery.port_unknown", VERDICT, "stscan", None, "whether mail hosts can be reached from this network, at all or over that version of IP, could not be found out, so nothing is held against the host", "";
     NO_ROUTE = "delivery.no_route", VERDICT, "stscan", None, "this machine has no way to addresses of that version of IP, so nobody was asked there", "";
     DANE_UNTOLD = "delivery.dane_untold", VERDICT, "RFC 7672 2.2", None, "the certificate of the mail host is not good by itself, and it has TLSA records of which the resolver does not say whether they are secure", "";
     ADDRESS_SILENT = "delivery.address_silent", VERDICT, "stscan", None, "the address did not answer for several other mail hosts in a row, so nobody was asked there", "";

@@ -2,11 +2,13 @@
 //!
 //! What to say and what to make of a reply is the business of [`talk`](crate::smtp::talk); here is what it takes to say it.
 
+mod family;
 mod line;
 mod outlook;
 mod silent;
 
-pub use outlook::Outlook;
+pub use family::{Families, Way, is_routeless};
+pub use outlook::{Heard, Obstacle, Outlook};
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -98,6 +100,7 @@ pub struct Client {
     hosts: PerHost,
     silent: Silent,
     conversations: Arc<Semaphore>,
+    families: Families,
     port: u16,
     helo: String,
     timeouts: Timeouts,
@@ -122,10 +125,17 @@ impl Client {
             hosts,
             silent: Silent::default(),
             conversations: Arc::new(Semaphore::new(CONVERSATIONS_MAX)),
+            families: Families::OPEN,
             port: config.smtp_port,
             helo: config.helo.clone(),
             timeouts: config.timeouts,
         }
+    }
+
+    /// The same on a network of which this is known. A new client takes both versions of IP for open.
+    #[must_use]
+    pub fn within(self, families: Families) -> Self {
+        Self { families, ..self }
     }
 
     /// Talks to a mail host at one of its addresses.
@@ -140,6 +150,10 @@ impl Client {
             times: Times::default(),
             wire_bytes: 0,
         };
+        if let Some(bar) = self.families.bar(talked.address) {
+            talked.failure = Some(bar);
+            return talked;
+        }
         // Waiting for our turn is not the host's doing: the clock starts behind it.
         let seat = self.hosts.enter(address).await;
         // Who waits for a descriptor holds a seat, and who waits for a seat holds no descriptor.
@@ -152,6 +166,7 @@ impl Client {
         let mut talk = Talk::new(&self.helo);
         talked.failure = self.run(host, &mut talk, started + self.timeouts.smtp, &mut talked).await.err();
         self.silent.note(address, talked.failure.as_ref().map(|failure| failure.code), Instant::now());
+        talked.failure = talked.failure.map(|failure| self.families.weigh(talked.address, failure));
         talked.facts = talk.into_facts();
         talked.times.total = Some(started.elapsed());
         drop((descriptor, seat));

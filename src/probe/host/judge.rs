@@ -317,11 +317,13 @@ impl Judged {
         codes
     }
 
-    /// The attempts as a sender would make them: what this machine has no way to counts only where there is nothing else.
-    /// Addresses that may be there and were not talked to stand last, as one.
+    /// The attempts as a sender would make them: IPv6 that there is no way to from here counts only where there is nothing
+    /// else. IPv4 always counts, for it is what most mail comes by. Addresses that may be there and were not talked to stand last, as one.
     #[must_use]
     pub fn sessions(&self) -> Vec<Session> {
-        let routed = |attempt: &&Attempt| attempt.session.tls != Sight::NotAsked(finding::sts::NO_ROUTE);
+        let no_way = [finding::sts::NO_ROUTE, finding::sts::PORT_BLOCKED, finding::sts::PORT_UNKNOWN];
+        let is_closed = |tls: Sight| no_way.iter().any(|code| tls == Sight::NotAsked(*code));
+        let routed = |attempt: &&Attempt| attempt.address.to_canonical().is_ipv4() || !is_closed(attempt.session.tls);
         let mut sessions: Vec<Session> = self.attempts.iter().filter(routed).map(|attempt| attempt.session).collect();
         if sessions.is_empty() {
             sessions = self.attempts.iter().map(|attempt| attempt.session).collect();

@@ -18,7 +18,7 @@ use crate::finding::{Code, Kind, smtp, tcp};
 use crate::name::HostName;
 use crate::net::dns::{Addresses, Answer, Lookup, Resolver, Security};
 use crate::net::reach::{Reach, Sorted};
-use crate::net::smtp::{Client, Talked};
+use crate::net::smtp::{Client, Talked, is_routeless};
 use crate::probe;
 
 /// Addresses of one host that are talked to: the largest hosts of big operators have a dozen. More would make of one line of
@@ -128,19 +128,6 @@ fn may_pass(talked: &Talked) -> bool {
         code if code == smtp::BANNER_5XX || code == smtp::EHLO_5XX => false,
         // Nor does what the network says of the way there (HOSTILE.md 73).
         code => code.entry().kind == Kind::Failure && code != tcp::UNREACHABLE,
-    })
-}
-
-/// Whether this machine has no way to the address, whoever is there: many networks have no IPv6. Of IPv4 a router far away
-/// may say the same (ICMP 3, code 0), so there it is what we did not see.
-fn is_routeless(talked: &Talked) -> bool {
-    /// ENETUNREACH, EADDRNOTAVAIL and EAFNOSUPPORT on Linux: no route, no address of our own, no such version of IP.
-    const NO_ROUTE: [i64; 3] = [101, 99, 97];
-    talked.failure.as_ref().is_some_and(|failure| {
-        let errno = failure.detail.get("errno").and_then(serde_json::Value::as_i64);
-        failure.code == tcp::UNREACHABLE
-            && talked.address.is_ipv6()
-            && errno.is_some_and(|errno| NO_ROUTE.contains(&errno))
     })
 }
 

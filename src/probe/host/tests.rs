@@ -157,6 +157,28 @@ fn where_this_machine_has_no_way_says_nothing_beside_another_address() {
 }
 
 #[test]
+fn a_version_of_ip_that_the_network_blocks_is_held_against_no_host() {
+    use finding::sts::{PORT_BLOCKED, PORT_UNKNOWN};
+    let closed = |address, code| talked(address, None, Some(Failure::new(code)));
+    let name = || bad(finding::cert::NAME);
+    let table: Vec<(Vec<Talked>, Sight)> = vec![
+        (vec![talked(V4, good(), None), closed(V6, PORT_BLOCKED)], Sight::Passed),
+        (vec![closed(V4, PORT_BLOCKED), talked(V6, good(), None)], Sight::Passed),
+        (vec![closed(V6, PORT_BLOCKED)], Sight::NotAsked(PORT_BLOCKED)),
+        (vec![closed(V6, PORT_UNKNOWN)], Sight::NotAsked(PORT_UNKNOWN)),
+        (vec![talked(V4, name(), None), closed(V6, PORT_BLOCKED)], Sight::Broken(finding::cert::NAME)),
+        // What is broken over IPv6 alone is not broken for those who come over IPv4.
+        (vec![closed(V4, PORT_BLOCKED), talked(V6, name(), None)], Sight::NotAsked(PORT_BLOCKED)),
+    ];
+    for (talked, expected) in table {
+        let mut seen = host(&[V4, V6], Security::Insecure);
+        seen.talked = talked;
+        assert_eq!(sight(&seen), expected, "{:?}", seen.talked);
+        assert!(!seen.failed() && judge(&seen).failures().next().is_none());
+    }
+}
+
+#[test]
 fn only_what_may_pass_is_asked_again() {
     let refused = |code: u64| Failure::new(finding::smtp::STARTTLS_REFUSED).with("reply_code", code);
     for (failure, passing) in [

@@ -26,7 +26,7 @@ fn info() -> ScanInfo {
         options: options.as_object().unwrap().clone(),
         versions: Versions::new("2026-11-20", BTreeMap::from([("mozilla".to_owned(), "1.0.7".to_owned())])),
         resolvers: vec!["udp://127.0.0.1:53".to_owned()],
-        vantage: Vantage { host: "probe-1".to_owned(), mail: "open".to_owned() },
+        vantage: Vantage { host: "probe-1".to_owned(), mail: "open".to_owned(), ..Vantage::default() },
         seed: u64::MAX,
     }
 }
