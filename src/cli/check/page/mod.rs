@@ -162,6 +162,12 @@ fn sentence(judged: &Judged) -> String {
             format!("The policy is being tested, and senders would report failures{why}; they deliver all the same.")
         }
         Outcome::EnforceDeliverable => "The policy is enforced, and senders can deliver.".to_owned(),
+        // Without a verdict, what fails fails with and without the policy.
+        Outcome::EnforceRefused if judged.delivery.as_ref().is_some_and(|d| d.outcome.verdict.is_none()) => {
+            format!(
+                "The policy is enforced, and there is no mail host to deliver to{why}: the policy changes nothing in that."
+            )
+        }
         Outcome::EnforceRefused => format!("The policy is enforced, and senders refuse to deliver{why}."),
         Outcome::Unknown
             if code.is_some_and(|entry| entry.code == crate::finding::sts::DELIVERY_NOT_ASKED.as_str()) =>
