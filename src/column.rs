@@ -4,6 +4,26 @@
 //! `check --json` into JSON. Nothing here knows of either.
 
 use std::borrow::Cow;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::finding::Code;
+
+/// A time in microseconds since 1970, as columns hold it; times before that do not occur.
+#[must_use]
+pub fn microseconds(time: SystemTime) -> Option<i64> {
+    time.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_micros()).ok())
+}
+
+/// A time taken in whole milliseconds, as columns hold it.
+#[must_use]
+pub fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Codes as a list column holds them.
+pub fn codes<'a>(codes: impl IntoIterator<Item = Code>) -> Option<Vec<Cow<'a, str>>> {
+    Some(codes.into_iter().map(|code| Cow::Borrowed(code.as_str())).collect())
+}
 
 /// One column of a table whose rows are `R`.
 pub struct Column<R: 'static> {

@@ -247,6 +247,15 @@ impl fmt::Display for Code {
     }
 }
 
+/// Each code once, sorted.
+#[must_use]
+pub fn distinct(codes: impl Iterator<Item = Code>) -> Vec<Code> {
+    let mut codes: Vec<Code> = codes.collect();
+    codes.sort();
+    codes.dedup();
+    codes
+}
+
 /// The context of a finding or failure, in named fields, so that a row explains itself.
 ///
 /// Text values are cut to [`text::KEPT`] bytes: they may come from a stranger.

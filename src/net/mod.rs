@@ -7,6 +7,7 @@ pub mod https;
 pub mod pace;
 pub mod reach;
 pub mod smtp;
+pub(crate) mod task;
 pub mod tls;
 mod wire;
 

@@ -41,17 +41,31 @@ impl Seen {
         self.failure().is_some()
     }
 
-    /// The distinct mail hosts that can be asked, in order of preference.
+    /// The distinct mail hosts that can be asked, in order of preference, at most `most` of them.
     #[must_use]
-    pub fn askable(&self, domain: &Domain) -> Vec<HostName> {
+    pub fn askable(&self, domain: &Domain, most: usize) -> Vec<HostName> {
+        let records = match &self.answer.lookup {
+            Lookup::Found(set) => set.records.as_slice(),
+            Lookup::NoData | Lookup::NxDomain | Lookup::Failed(_) => &[],
+        };
+        let named = records.iter().filter(|mx| !is_null(mx)).map(exchange);
         let mut names: Vec<HostName> = Vec::new();
-        for exchange in judge(self.clone(), domain).hosts {
+        for exchange in named.chain(self.is_implicit().then(|| implicit(domain))) {
             let askable = unaskable(&exchange).is_none();
             if let Some(name) = exchange.name.filter(|name| askable && !names.contains(name)) {
                 names.push(name);
             }
+            if names.len() >= most {
+                break;
+            }
         }
         names
+    }
+
+    /// Whether the domain itself stands in for the MX records that it has not (RFC 5321 5.1).
+    fn is_implicit(&self) -> bool {
+        let addresses = self.apex.as_ref().filter(|_| matches!(self.answer.lookup, Lookup::NoData));
+        addresses.is_some_and(|apex| !apex.all().is_empty())
     }
 
     fn failure(&self) -> Option<&Failure> {
@@ -126,14 +140,9 @@ pub fn judge(seen: Seen, domain: &Domain) -> Judged {
             hosts = exchanges(&set.records, &mut findings);
             if hosts.is_empty() { Status::Null } else { Status::Found }
         }
-        Lookup::NoData if seen.apex.as_ref().is_some_and(|apex| !apex.all().is_empty()) => {
+        Lookup::NoData if seen.is_implicit() => {
             findings.push(Finding::new(finding::mx::IMPLICIT));
-            hosts.push(Exchange {
-                host: domain.as_str().to_owned(),
-                preference: None,
-                name: Some(domain.host().clone()),
-                covered: None,
-            });
+            hosts.push(implicit(domain));
             Status::Implicit
         }
         Lookup::NoData | Lookup::NxDomain | Lookup::Failed(_) => {
@@ -146,7 +155,7 @@ pub fn judge(seen: Seen, domain: &Domain) -> Judged {
 
 /// The hosts of the MX records; none where a null MX stands alone (RFC 7505 3).
 fn exchanges(records: &[Mx], findings: &mut Vec<Finding>) -> Vec<Exchange> {
-    let (null, named): (Vec<&Mx>, Vec<&Mx>) = records.iter().partition(|mx| mx.host == "." || mx.host.is_empty());
+    let (null, named): (Vec<&Mx>, Vec<&Mx>) = records.iter().partition(|mx| is_null(mx));
     if named.is_empty() {
         findings.push(Finding::new(finding::mx::NULL));
         return Vec::new();
@@ -157,14 +166,28 @@ fn exchanges(records: &[Mx], findings: &mut Vec<Finding>) -> Vec<Exchange> {
     if named.len() > MX_MANY {
         findings.push(Finding::new(finding::mx::MANY).with("records", named.len()));
     }
-    let exchange = |mx: &Mx| {
-        let name = HostName::parse(&mx.host).ok().filter(|_| !pattern::is_address(&mx.host));
-        if let Some(code) = fault(&mx.host, name.as_ref()) {
-            findings.push(Finding::new(code).about(mx.host.as_str()));
-        }
-        Exchange { host: mx.host.clone(), preference: Some(mx.preference), name, covered: None }
-    };
-    named.into_iter().map(exchange).collect()
+    let hosts: Vec<Exchange> = named.into_iter().map(exchange).collect();
+    for host in &hosts {
+        findings.extend(fault(&host.host, host.name.as_ref()).map(|code| Finding::new(code).about(host.host.as_str())));
+    }
+    hosts
+}
+
+/// Whether a record says that the domain takes no mail (RFC 7505 3).
+fn is_null(mx: &Mx) -> bool {
+    mx.host == "." || mx.host.is_empty()
+}
+
+/// The host that a record names.
+fn exchange(mx: &Mx) -> Exchange {
+    let name = HostName::parse(&mx.host).ok().filter(|_| !pattern::is_address(&mx.host));
+    Exchange { host: mx.host.clone(), preference: Some(mx.preference), name, covered: None }
+}
+
+/// The domain as its own mail host.
+fn implicit(domain: &Domain) -> Exchange {
+    let (host, name) = (domain.as_str().to_owned(), Some(domain.host().clone()));
+    Exchange { host, preference: None, name, covered: None }
 }
 
 /// Why nobody can ask a mail host, if nobody can: it is an address, this very machine, or no name at all. A name that merely

@@ -1,11 +1,11 @@
 //! Delivery to one domain: its mail hosts beside its policy, and what a sender makes of them (RFC 8461 4, 5, RFC 8460 4.3).
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use crate::column::{Cell, Column, Field, FieldKind, Value};
+use crate::column::{self, Cell, Column, Field, FieldKind, Value};
 use crate::failure::Failure;
 use crate::finding::{self, Code, Finding, Place, Stage};
 use crate::name::Domain;
@@ -15,7 +15,6 @@ use crate::probe::mx::{self, Exchange};
 use crate::sts::policy::Policy;
 use crate::sts::sender::{self, Dane, Decision, MailHost, Outcome, PolicyType, Report, Sight};
 use crate::survey::Known;
-use crate::survey::judge::distinct;
 
 /// Mail hosts of one domain that are asked, in order of preference: more than all but a handful of domains have, and few
 /// enough that one line of a list makes no burst of connections.
@@ -59,14 +58,10 @@ pub(super) fn hosts(mx: &mx::Judged, known: Option<&[Known]>, domain: &Domain) -
     // RFC 7672 2.2.1: what insecure MX records lead to is nothing that DANE can vouch for. An implicit MX is the domain
     // itself, and its MX look-up is secure where the absence is.
     let security = mx.seen.answer.security;
-    let mut hosts: Vec<Host> = Vec::new();
+    let mut names = HashSet::new();
     // A host that stands twice is tried at its first place.
-    for exchange in &mx.hosts {
-        if !hosts.iter().any(|host| host.name == exchange.host) {
-            hosts.push(host(exchange, security, known, domain));
-        }
-    }
-    hosts
+    let once = mx.hosts.iter().filter(|exchange| names.insert(exchange.host.as_str()));
+    once.map(|exchange| host(exchange, security, known, domain)).collect()
 }
 
 fn host(exchange: &Exchange, security: Security, known: Option<&[Known]>, domain: &Domain) -> Host {
@@ -102,12 +97,22 @@ fn behind(mx: Security, dane: Dane) -> Dane {
     }
 }
 
-/// What delivery comes to under a decision. `policy` is the one that binds.
+/// What a sender finds at the hosts.
+pub(super) fn found(hosts: &[Host]) -> Vec<MailHost> {
+    hosts.iter().map(|host| host.found.clone()).collect()
+}
+
+/// What delivery comes to under a decision on what was `found` at the hosts. `policy` is the one that binds.
 #[must_use]
-pub(super) fn deliver(hosts: Vec<Host>, decision: Decision, policy: Option<&Policy>, at: SystemTime) -> Delivery {
+pub(super) fn deliver(
+    hosts: Vec<Host>,
+    found: &[MailHost],
+    decision: Decision,
+    policy: Option<&Policy>,
+    at: SystemTime,
+) -> Delivery {
     let reports = reports(&hosts, policy.is_some(), decision);
-    let found: Vec<MailHost> = hosts.iter().map(|host| host.found.clone()).collect();
-    let outcome = sender::deliver(decision, policy, &found, at, !reports.is_empty());
+    let outcome = sender::deliver(decision, policy, found, at, !reports.is_empty());
     let mut findings: Vec<Finding> = Vec::new();
     for host in &hosts {
         let mut told: HashMap<Code, usize> = HashMap::new();
@@ -134,8 +139,7 @@ pub(super) fn deliver(hosts: Vec<Host>, decision: Decision, policy: Option<&Poli
 /// reasons, and each is counted; what lies with the policy itself fails once.
 fn reports(hosts: &[Host], binds: bool, decision: Decision) -> Vec<Report> {
     let mut counts: BTreeMap<(PolicyType, &'static str), i64> = BTreeMap::new();
-    let mut count = |policy, types: Vec<&'static str>| {
-        let mut types = types;
+    let mut count = |policy, mut types: Vec<&'static str>| {
         types.sort_unstable();
         types.dedup();
         types.into_iter().for_each(|result_type| *counts.entry((policy, result_type)).or_default() += 1);
@@ -242,18 +246,16 @@ impl Delivery {
     /// The distinct codes of what was found at the mail hosts, sorted.
     #[must_use]
     pub fn finding_codes(&self) -> Vec<Code> {
-        distinct(self.findings.iter().filter(|finding| finding.place == Place::MailHost).map(|finding| finding.code))
+        finding::distinct(
+            self.findings.iter().filter(|finding| finding.place == Place::MailHost).map(|finding| finding.code),
+        )
     }
 
     /// The distinct codes of what could not be seen of them, sorted.
     #[must_use]
     pub fn failure_codes(&self) -> Vec<Code> {
-        distinct(self.failures.iter().map(|failure| failure.code))
+        finding::distinct(self.failures.iter().map(|failure| failure.code))
     }
-}
-
-fn texts<'a>(codes: Vec<Code>) -> Option<Vec<Cow<'a, str>>> {
-    Some(codes.into_iter().map(|code| Cow::Borrowed(code.as_str())).collect())
 }
 
 fn number(count: usize) -> Option<i64> {
@@ -322,10 +324,7 @@ pub static COLUMNS: &[Column<Delivery>] = &[
     Column {
         name: "refused_until",
         sentence: "Until when a sender that fetched the policy at observed_at goes on refusing: that time and max_age; null where it does not refuse because of the policy.",
-        cell: Cell::Time(|r| {
-            let since = r.outcome.refused_until?.duration_since(UNIX_EPOCH).ok()?;
-            i64::try_from(since.as_micros()).ok()
-        }),
+        cell: Cell::Time(|r| r.outcome.refused_until.and_then(column::microseconds)),
     },
     Column {
         name: "reports",
@@ -344,12 +343,12 @@ pub static COLUMNS: &[Column<Delivery>] = &[
     Column {
         name: "codes",
         sentence: "The distinct codes of what was found at the mail hosts, sorted; finding_codes has those of the domain itself.",
-        cell: Cell::Texts(|r| texts(r.finding_codes())),
+        cell: Cell::Texts(|r| column::codes(r.finding_codes())),
     },
     Column {
         name: "failures",
         sentence: "The distinct codes of what could not be seen of the mail hosts, sorted.",
-        cell: Cell::Texts(|r| texts(r.failure_codes())),
+        cell: Cell::Texts(|r| column::codes(r.failure_codes())),
     },
     Column {
         name: "dane",

@@ -15,6 +15,7 @@ use crate::name::HostName;
 use crate::net::dns::Resolver;
 use crate::net::reach::Reach;
 use crate::net::smtp::Client;
+use crate::net::task;
 use crate::probe::host::{self, Judged, Seen};
 
 /// Mail hosts whose verdict is kept at a time. An ordinary one takes about a kilobyte, so this bounds them to some 300 MiB; beyond, the
@@ -93,13 +94,7 @@ where
     }
     let mut done: Vec<(usize, Known)> = Vec::new();
     while let Some(ended) = tasks.join_next().await {
-        match ended.map_err(tokio::task::JoinError::try_into_panic) {
-            Ok(one) => done.push(one),
-            // A panic is a fault of ours, and belongs to whoever asked for this survey.
-            Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            // The runtime is being shut down.
-            Err(Err(_)) => {}
-        }
+        done.extend(task::ended(ended));
     }
     done.sort_by_key(|(place, _)| *place);
     done.into_iter().map(|(_, known)| known).collect()

@@ -59,7 +59,10 @@ pub fn judge(survey: Survey, domain: &Domain) -> Judged {
             cover(policy, mx, &mut findings);
         }
     }
-    let hosts = mx.as_ref().map(|mx| delivery::hosts(mx, survey.hosts.as_deref(), domain));
+    // Of a domain that nobody asks hosts of, and that no policy binds, delivery says nothing.
+    let wanted = mx.as_ref().filter(|_| survey.hosts.is_some() || binding.is_some());
+    let hosts = wanted.map(|mx| delivery::hosts(mx, survey.hosts.as_deref(), domain));
+    let found = hosts.as_deref().map(delivery::found);
     findings.extend(tlsrpt.iter().flat_map(|tlsrpt| tlsrpt.findings.iter().cloned()));
     findings.extend(delegation_split(&record, policy.as_deref()));
     if let Some(policy) = binding.filter(|policy| policy.mode != Mode::None) {
@@ -71,14 +74,11 @@ pub fn judge(survey: Survey, domain: &Domain) -> Judged {
         Decision { outcome: Outcome::Unknown, code: Some(finding::sts::PANIC) }
     } else {
         let view = policy.as_deref().map_or(PolicyView::NotAsked, policy::Judged::view);
-        let hosts: Option<Vec<MailHost>> =
-            hosts.as_ref().map(|hosts| hosts.iter().map(|host| host.found.clone()).collect());
-        sender::decide(record.view, view, mx_view(mx.as_ref(), hosts.as_deref()))
+        sender::decide(record.view, view, mx_view(mx.as_ref(), found.as_deref()))
     };
-    let is_wanted = survey.hosts.is_some() || binding.is_some();
-    let delivery = hosts.filter(|_| is_wanted).map(|hosts| {
+    let delivery = hosts.zip(found).map(|(hosts, found)| {
         let binding = binding.filter(|policy| policy.mode != Mode::None);
-        Box::new(delivery::deliver(hosts, decision, binding, survey.observed_at))
+        Box::new(delivery::deliver(hosts, &found, decision, binding, survey.observed_at))
     });
     let failures = if survey.panicked {
         vec![Failure::new(finding::sts::PANIC)]
@@ -236,20 +236,12 @@ impl Judged {
     /// The distinct codes of the findings, sorted.
     #[must_use]
     pub fn finding_codes(&self) -> Vec<Code> {
-        distinct(self.findings.iter().map(|finding| finding.code))
+        finding::distinct(self.findings.iter().map(|finding| finding.code))
     }
 
     /// The distinct codes of the failures, sorted.
     #[must_use]
     pub fn failure_codes(&self) -> Vec<Code> {
-        distinct(self.failures.iter().map(|failure| failure.code))
+        finding::distinct(self.failures.iter().map(|failure| failure.code))
     }
-}
-
-/// Each code once, sorted.
-pub(super) fn distinct(codes: impl Iterator<Item = Code>) -> Vec<Code> {
-    let mut codes: Vec<Code> = codes.collect();
-    codes.sort();
-    codes.dedup();
-    codes
 }

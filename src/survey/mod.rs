@@ -292,9 +292,7 @@ impl Surveyor {
         if mx.failed() {
             return None;
         }
-        let mut names = mx.askable(domain);
-        names.truncate(HOSTS_MAX);
-        Some(Hosts::ask_all(&self.hosts, names).await)
+        Some(Hosts::ask_all(&self.hosts, mx.askable(domain, HOSTS_MAX)).await)
     }
 
     /// What is asked of every domain and is still missing after a second attempt.

@@ -1,10 +1,9 @@
 //! The rows of the tables, and their columns. The probes bring their own: see [`probe`](crate::probe).
 
 use std::borrow::Cow;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cert::{self, Facts};
-use crate::column::{Cell, Column};
+use crate::column::{self, Cell, Column};
 use crate::finding::{self, Code, Finding, Reading};
 use crate::probe::policy::body_sha256;
 use crate::sts::policy::{self, Policy};
@@ -65,15 +64,6 @@ pub struct Rejected {
     pub bytes: Vec<u8>,
     /// Why it is no domain.
     pub code: Code,
-}
-
-/// Microseconds since 1970; times before that do not occur.
-fn microseconds(time: SystemTime) -> Option<i64> {
-    time.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_micros()).ok())
-}
-
-fn code_texts<'a>(codes: Vec<Code>) -> Option<Vec<Cow<'a, str>>> {
-    Some(codes.into_iter().map(|code| Cow::Borrowed(code.as_str())).collect())
 }
 
 impl Domains {
@@ -147,12 +137,12 @@ impl Domains {
         Column {
             name: "observed_at",
             sentence: "When the first question was asked.",
-            cell: Cell::Time(|r| microseconds(r.judged.observed_at)),
+            cell: Cell::Time(|r| column::microseconds(r.judged.observed_at)),
         },
         Column {
             name: "elapsed_ms",
             sentence: "Milliseconds that the questions took.",
-            cell: Cell::Int(|r| Some(i64::try_from(r.judged.elapsed.as_millis()).unwrap_or(i64::MAX))),
+            cell: Cell::Int(|r| Some(column::milliseconds(r.judged.elapsed))),
         },
         Column {
             name: "attempts",
@@ -190,12 +180,12 @@ impl Domains {
         Column {
             name: "finding_codes",
             sentence: "The distinct codes of what was found of the domain itself, sorted; delivery_codes has those of its mail hosts.",
-            cell: Cell::Texts(|r| code_texts(r.judged.finding_codes())),
+            cell: Cell::Texts(|r| column::codes(r.judged.finding_codes())),
         },
         Column {
             name: "failure_codes",
             sentence: "The distinct codes of what could not be seen of the domain itself, sorted; delivery_failures has those of its mail hosts.",
-            cell: Cell::Texts(|r| code_texts(r.judged.failure_codes())),
+            cell: Cell::Texts(|r| column::codes(r.judged.failure_codes())),
         },
     ];
 }
@@ -324,9 +314,7 @@ impl Body {
         Column {
             name: "codes",
             sentence: "The codes of the findings, in the order of the lines.",
-            cell: Cell::Texts(|r| {
-                Some(r.reading.findings.iter().map(|finding| Cow::Borrowed(finding.code.as_str())).collect())
-            }),
+            cell: Cell::Texts(|r| column::codes(r.reading.findings.iter().map(|finding| finding.code))),
         },
     ];
 }

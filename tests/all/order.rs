@@ -27,6 +27,7 @@ const ORDER: &[&str] = &[
     "tlsrpt",
     "tlsrpt::report",
     "lint",
+    "net::task",
     "net::pace",
     "net::reach",
     "net::dns",

@@ -1,15 +1,10 @@
 //! The rows of a scan, read back from its Parquet as any reader would.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::Path;
 
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, RecordBatch};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-
 use crate::error::Error;
+use crate::store::reader::{self, Rows};
 
 /// What the comparison needs of a row of `domains`.
 #[derive(Clone, Debug, Default)]
@@ -41,60 +36,34 @@ const COLUMNS: [&str; 10] = [
 
 /// All rows of `domains` of one scan.
 pub(super) fn read(dataset: &Path, scan_id: &str) -> Result<Vec<Row>, Error> {
-    let folder = dataset.join("domains").join(format!("scan={scan_id}"));
-    let entries = std::fs::read_dir(&folder).map_err(Error::io(format!("cannot read {}", folder.display())))?;
     let mut rows = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(Error::io(format!("cannot read {}", folder.display())))?.path();
-        part(&path, &mut rows)?;
+    for part in reader::parts(dataset, scan_id, "domains", None)? {
+        let read = reader::read(&part, &COLUMNS, &[], |batch| {
+            rows.extend((0..batch.len()).map(|index| row(batch, index)));
+            Ok(())
+        });
+        // What this very program has just written is damaged by nobody else.
+        read.map_err(|error| match error {
+            Error::Input(what) => Error::Internal(what),
+            other => other,
+        })?;
     }
     Ok(rows)
 }
 
-fn part(path: &Path, rows: &mut Vec<Row>) -> Result<(), Error> {
-    let broken = |error: &dyn std::fmt::Display| Error::Internal(format!("{}: {error}", path.display()));
-    let file = File::open(path).map_err(Error::io(format!("cannot read {}", path.display())))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| broken(&error))?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), COLUMNS);
-    let reader = builder.with_projection(mask).build().map_err(|error| broken(&error))?;
-    for batch in reader {
-        let batch = batch.map_err(|error| broken(&error))?;
-        for index in 0..batch.num_rows() {
-            rows.push(Row {
-                domain: text(&batch, "domain", index).unwrap_or_default(),
-                outcome: text(&batch, "outcome", index).unwrap_or_default(),
-                outcome_code: text(&batch, "outcome_code", index),
-                announced: truth(&batch, "announced", index),
-                mode: text(&batch, "policy_mode", index),
-                finding_codes: texts(&batch, "finding_codes", index),
-                failure_codes: texts(&batch, "failure_codes", index),
-                delivery_verdict: text(&batch, "delivery_verdict", index),
-                delivery_codes: texts(&batch, "delivery_codes", index),
-                delivery_failures: texts(&batch, "delivery_failures", index),
-            });
-        }
+fn row(batch: Rows<'_>, index: usize) -> Row {
+    let text = |name: &str| batch.text(name, index).map(str::to_owned);
+    let texts = |name: &str| batch.texts(name, index).unwrap_or_default().into_iter().collect();
+    Row {
+        domain: text("domain").unwrap_or_default(),
+        outcome: text("outcome").unwrap_or_default(),
+        outcome_code: text("outcome_code"),
+        announced: batch.truth("announced", index),
+        mode: text("policy_mode"),
+        finding_codes: texts("finding_codes"),
+        failure_codes: texts("failure_codes"),
+        delivery_verdict: text("delivery_verdict"),
+        delivery_codes: texts("delivery_codes"),
+        delivery_failures: texts("delivery_failures"),
     }
-    Ok(())
-}
-
-fn text(batch: &RecordBatch, name: &str, index: usize) -> Option<String> {
-    let column = batch.column_by_name(name)?.as_string_opt::<i32>()?;
-    column.is_valid(index).then(|| column.value(index).to_owned())
-}
-
-fn truth(batch: &RecordBatch, name: &str, index: usize) -> Option<bool> {
-    let column = batch.column_by_name(name)?.as_boolean_opt()?;
-    column.is_valid(index).then(|| column.value(index))
-}
-
-fn texts(batch: &RecordBatch, name: &str, index: usize) -> BTreeSet<String> {
-    let Some(column) = batch.column_by_name(name).and_then(|column| column.as_list_opt::<i32>()) else {
-        return BTreeSet::new();
-    };
-    if column.is_null(index) {
-        return BTreeSet::new();
-    }
-    let values = column.value(index);
-    let Some(values) = values.as_string_opt::<i32>() else { return BTreeSet::new() };
-    values.iter().flatten().map(str::to_owned).collect()
 }

@@ -47,20 +47,12 @@ impl Resolver {
     /// The TXT records at a name, by their bytes: a resolver may turn a set round from answer to answer (RFC 1034 3.6), and
     /// two looks at a domain that did not change must see the same.
     pub async fn txt(&self, name: &HostName) -> Answer<Txt> {
-        let mut answer = self.look_up(name, RecordType::TXT, records::txt).await;
-        if let Lookup::Found(set) = &mut answer.lookup {
-            set.records.sort();
-        }
-        answer
+        self.sorted(name, RecordType::TXT, records::txt).await
     }
 
     /// The MX records of a name, by preference and then by host.
     pub async fn mx(&self, name: &HostName) -> Answer<Mx> {
-        let mut answer = self.look_up(name, RecordType::MX, records::mx).await;
-        if let Lookup::Found(set) = &mut answer.lookup {
-            set.records.sort();
-        }
-        answer
+        self.sorted(name, RecordType::MX, records::mx).await
     }
 
     /// The addresses of a host, both families side by side.
@@ -74,11 +66,7 @@ impl Resolver {
 
     /// The TLSA records at a name, sorted.
     pub async fn tlsa(&self, name: &HostName) -> Answer<Tlsa> {
-        let mut answer = self.look_up(name, RecordType::TLSA, records::tlsa).await;
-        if let Lookup::Found(set) = &mut answer.lookup {
-            set.records.sort();
-        }
-        answer
+        self.sorted(name, RecordType::TLSA, records::tlsa).await
     }
 
     /// The alias that stands at a name itself, not followed: whether it is secure decides which name TLSA records are looked
@@ -108,6 +96,15 @@ impl Resolver {
     /// Closes all sockets and awaits all tasks. Questions in flight, through other clones, fail.
     pub async fn close(self) {
         self.servers.close().await;
+    }
+
+    /// Looks up records and sorts them.
+    async fn sorted<T: Ord>(&self, name: &HostName, rtype: RecordType, read: fn(&RData) -> Option<T>) -> Answer<T> {
+        let mut answer = self.look_up(name, rtype, read).await;
+        if let Lookup::Found(set) = &mut answer.lookup {
+            set.records.sort();
+        }
+        answer
     }
 
     /// Asks, follows aliases and reads the records.

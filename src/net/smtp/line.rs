@@ -27,12 +27,14 @@ pub(super) struct Line<S> {
     /// What comes over the wire, below TLS.
     wire: Arc<Meter>,
     reader: Reader,
+    /// What one read may fill, made once for the whole conversation.
+    buffer: Vec<u8>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     /// A line on which nothing has been said.
     pub(super) fn new(stream: S, wire: Arc<Meter>, reader: Reader) -> Self {
-        Self { stream, wire, reader }
+        Self { stream, wire, reader, buffer: vec![0; READ] }
     }
 
     /// The stream, without what has been read of it.
@@ -64,14 +66,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             self.stream.write_all(command).await.map_err(|error| self.loss(&error))?;
             self.stream.flush().await.map_err(|error| self.loss(&error))?;
         }
-        let mut buffer = vec![0; READ];
         loop {
             if let Some(heard) = self.reader.reply().map_err(Loss::Broken)? {
                 return Ok(heard);
             }
-            match self.stream.read(&mut buffer).await.map_err(|error| self.loss(&error))? {
+            match self.stream.read(&mut self.buffer).await.map_err(|error| self.loss(&error))? {
                 0 => return Err(Loss::Closed),
-                read => self.reader.push(&buffer[..read]),
+                read => self.reader.push(&self.buffer[..read]),
             }
         }
     }

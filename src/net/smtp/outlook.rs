@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::family::{Families, Way, is_routeless, is_v4};
@@ -15,6 +15,7 @@ use crate::finding::{Code, Severity, mx, smtp};
 use crate::name::HostName;
 use crate::net::dns::{Addresses, Lookup, Resolver};
 use crate::net::reach::milliseconds;
+use crate::net::task;
 
 /// How long it may take to find out: a look-up of MX and addresses over a slow resolver, and a conversation, which with a
 /// host that is known to work takes a second.
@@ -126,12 +127,8 @@ impl Client {
         while !watch.is_settled()
             && let Ok(Some(step)) = timeout_at(deadline, tasks.join_next()).await
         {
-            match step.map_err(JoinError::try_into_panic) {
-                Ok(step) => self.go_on(resolver, step, &mut watch, &mut tasks, deadline),
-                // A panic is a fault of ours, and belongs to whoever asked.
-                Err(Ok(panic)) => std::panic::resume_unwind(panic),
-                // The runtime is being shut down.
-                Err(Err(_)) => {}
+            if let Some(step) = task::ended(step) {
+                self.go_on(resolver, step, &mut watch, &mut tasks, deadline);
             }
         }
         tasks.shutdown().await;

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use crate::cert::{self, RootStore, Verdict};
 use crate::name::HostName;
+use crate::net::task;
 
 /// Judges a chain now, on a thread of its own: a hostile one costs up to a second (HOSTILE.md 87). No verdict without a
 /// chain.
@@ -14,12 +15,5 @@ pub(crate) async fn judge(host: &HostName, chain: &[Vec<u8>], roots: &Arc<[RootS
     }
     let (host, chain, roots) = (host.clone(), chain.to_vec(), Arc::clone(roots));
     let at = SystemTime::now();
-    let task = tokio::task::spawn_blocking(move || cert::judge(&chain, &host, at, &roots));
-    match task.await.map_err(tokio::task::JoinError::try_into_panic) {
-        Ok(verdict) => Some(verdict),
-        // A panic is a fault of ours, and belongs to whoever asked for this survey.
-        Err(Ok(panic)) => std::panic::resume_unwind(panic),
-        // The runtime is being shut down.
-        Err(Err(_)) => None,
-    }
+    task::ended(tokio::task::spawn_blocking(move || cert::judge(&chain, &host, at, &roots)).await)
 }

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 use super::{Attempt, Judged, Seen};
 use crate::cert;
-use crate::column::{Cell, Column};
+use crate::column::{self, Cell, Column};
 use crate::dane::{self, Tlsa};
+use crate::finding;
 use crate::net::dns::{Answer, Lookup};
 use crate::net::smtp::Talked;
 use crate::probe;
@@ -65,10 +65,6 @@ impl Row {
     }
 }
 
-fn milliseconds(time: Option<Duration>) -> Option<i64> {
-    time.map(|time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
-}
-
 /// The text of a reply, raw: its lines joined by LF.
 fn text(reply: &Reply) -> Cow<'_, [u8]> {
     Cow::Owned(reply.lines.join(&b'\n'))
@@ -117,10 +113,7 @@ pub static COLUMNS: &[Column<Row>] = &[
     Column {
         name: "observed_at",
         sentence: "When the first question about the host was asked.",
-        cell: Cell::Time(|r| {
-            let since = r.seen.observed_at.duration_since(UNIX_EPOCH).ok()?;
-            i64::try_from(since.as_micros()).ok()
-        }),
+        cell: Cell::Time(|r| column::microseconds(r.seen.observed_at)),
     },
     Column {
         name: "attempts",
@@ -143,10 +136,7 @@ pub static COLUMNS: &[Column<Row>] = &[
         cell: Cell::Texts(|r| {
             let own = r.judged.findings.iter();
             let here = r.attempt().map_or(&[][..], |attempt| &attempt.findings);
-            let mut codes: Vec<&'static str> = own.chain(here).map(|finding| finding.code.as_str()).collect();
-            codes.sort_unstable();
-            codes.dedup();
-            Some(codes.into_iter().map(Cow::Borrowed).collect())
+            column::codes(finding::distinct(own.chain(here).map(|finding| finding.code)))
         }),
     },
     Column {
@@ -329,32 +319,32 @@ pub static COLUMNS: &[Column<Row>] = &[
     Column {
         name: "connect_ms",
         sentence: "Milliseconds of the TCP connect.",
-        cell: Cell::Int(|r| milliseconds(r.talked()?.times.connect)),
+        cell: Cell::Int(|r| r.talked()?.times.connect.map(column::milliseconds)),
     },
     Column {
         name: "banner_ms",
         sentence: "Milliseconds from the connection to the end of the greeting.",
-        cell: Cell::Int(|r| milliseconds(r.talked()?.times.banner)),
+        cell: Cell::Int(|r| r.talked()?.times.banner.map(column::milliseconds)),
     },
     Column {
         name: "ehlo_ms",
         sentence: "Milliseconds of EHLO, and of HELO where it came to that.",
-        cell: Cell::Int(|r| milliseconds(r.talked()?.times.ehlo)),
+        cell: Cell::Int(|r| r.talked()?.times.ehlo.map(column::milliseconds)),
     },
     Column {
         name: "starttls_ms",
         sentence: "Milliseconds from STARTTLS to its reply.",
-        cell: Cell::Int(|r| milliseconds(r.talked()?.times.starttls)),
+        cell: Cell::Int(|r| r.talked()?.times.starttls.map(column::milliseconds)),
     },
     Column {
         name: "tls_ms",
         sentence: "Milliseconds of the TLS handshake.",
-        cell: Cell::Int(|r| milliseconds(r.talked()?.times.tls)),
+        cell: Cell::Int(|r| r.talked()?.times.tls.map(column::milliseconds)),
     },
     Column {
         name: "total_ms",
         sentence: "Milliseconds of the whole conversation.",
-        cell: Cell::Int(|r| milliseconds(r.talked()?.times.total)),
+        cell: Cell::Int(|r| r.talked()?.times.total.map(column::milliseconds)),
     },
     Column {
         name: "wire_bytes",

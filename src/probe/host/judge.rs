@@ -309,12 +309,7 @@ impl Judged {
     /// The distinct codes of what was found at the host, sorted.
     #[must_use]
     pub fn finding_codes(&self) -> Vec<Code> {
-        let own = self.findings.iter().map(|finding| finding.code);
-        let mut codes: Vec<Code> =
-            own.chain(self.attempts.iter().flat_map(|attempt| attempt.findings.iter().map(|f| f.code))).collect();
-        codes.sort();
-        codes.dedup();
-        codes
+        finding::distinct(self.findings().map(|finding| finding.code))
     }
 
     /// The attempts as a sender would make them: IPv6 that there is no way to from here counts only where there is nothing

@@ -19,6 +19,7 @@ use crate::name::HostName;
 use crate::net::dns::{Addresses, Answer, Lookup, Resolver, Security};
 use crate::net::reach::{Reach, Sorted};
 use crate::net::smtp::{Client, Talked, is_routeless};
+use crate::net::task;
 use crate::probe;
 
 /// Addresses of one host that are talked to: the largest hosts of big operators have a dozen. More would make of one line of
@@ -106,8 +107,7 @@ impl Seen {
 }
 
 fn addresses_failed(addresses: &Addresses) -> bool {
-    let failed = |failure: Option<&crate::failure::Failure>| failure.is_some();
-    failed(probe::failure(&addresses.v4)) || failed(probe::failure(&addresses.v6))
+    probe::failure(&addresses.v4).is_some() || probe::failure(&addresses.v6).is_some()
 }
 
 fn tlsa_failed(answer: &Answer<Tlsa>) -> bool {
@@ -251,13 +251,7 @@ async fn talk(client: &Client, host: &HostName, addresses: Vec<IpAddr>) -> Vec<T
     }
     let mut talked = Vec::new();
     while let Some(ended) = talks.join_next().await {
-        match ended.map_err(tokio::task::JoinError::try_into_panic) {
-            Ok(one) => talked.push(one),
-            // A panic is a fault of ours, and belongs to whoever asked for this host.
-            Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            // The runtime is being shut down.
-            Err(Err(_)) => {}
-        }
+        talked.extend(task::ended(ended));
     }
     talked
 }

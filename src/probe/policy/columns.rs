@@ -6,7 +6,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::cert;
-use crate::column::{Cell, Column};
+use crate::column::{self, Cell, Column};
 use crate::finding::Stage;
 use crate::net::dns::Lookup;
 use crate::net::https::{Fetch, Times};
@@ -40,7 +40,7 @@ fn lossy(bytes: &[u8]) -> Cow<'_, str> {
 
 /// A time taken, in whole milliseconds.
 fn milliseconds(r: &Judged, time: fn(&Times) -> Option<Duration>) -> Option<i64> {
-    time(&fetch(r)?.times).map(|time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
+    time(&fetch(r)?.times).map(column::milliseconds)
 }
 
 fn host_status(r: &Judged) -> Option<&'static str> {

@@ -132,14 +132,19 @@ impl MailHost {
         self.dane == Dane::Applies
     }
 
-    /// What one attempt is worth: nothing while the answers of DNSSEC forbid to use the host (RFC 7672 2.1.2).
+    /// What the host is worth whatever is said there, while the answers of DNSSEC forbid to use it (RFC 7672 2.1.2).
+    fn barred(&self) -> Option<Sight> {
+        match self.dane {
+            Dane::Bogus => Some(Sight::Broken(finding::dane::BOGUS_HOST)),
+            Dane::Unseen(code) => Some(Sight::Unseen(code)),
+            Dane::NotAsked | Dane::None | Dane::Insecure | Dane::Untold | Dane::Unusable | Dane::Applies => None,
+        }
+    }
+
+    /// What one attempt is worth.
     #[must_use]
     pub fn sight_at(&self, session: &Session) -> Sight {
-        match self.dane {
-            Dane::Bogus => Sight::Broken(finding::dane::BOGUS_HOST),
-            Dane::Unseen(code) => Sight::Unseen(code),
-            dane => session.sight(dane),
-        }
+        self.barred().unwrap_or_else(|| session.sight(self.dane))
     }
 
     /// What the host is worth: usable while one of its addresses is.
@@ -148,10 +153,8 @@ impl MailHost {
         if self.reach != Sight::Passed {
             return self.reach;
         }
-        match self.dane {
-            Dane::Bogus => return Sight::Broken(finding::dane::BOGUS_HOST),
-            Dane::Unseen(code) => return Sight::Unseen(code),
-            Dane::NotAsked | Dane::None | Dane::Insecure | Dane::Untold | Dane::Unusable | Dane::Applies => {}
+        if let Some(barred) = self.barred() {
+            return barred;
         }
         let sights = || self.sessions.iter().map(|session| session.sight(self.dane));
         let passed = sights().find(|sight| *sight == Sight::Passed);
@@ -164,8 +167,7 @@ impl MailHost {
     #[must_use]
     pub fn reported(&self) -> Option<Code> {
         // Where the host must not be connected to, or is not known to be one that may, there are no sessions.
-        let is_open = !matches!(self.dane, Dane::Bogus | Dane::Unseen(_));
-        let sessions = self.sessions.iter().filter(|_| is_open);
+        let sessions = self.sessions.iter().filter(|_| self.barred().is_none());
         let sessions = sessions.filter_map(|session| session.sight(self.dane).broken());
         let told = |code: &Code| code.result_type(Place::MailHost).is_some();
         // Records of which none can be used are reported where TLS came up, whatever the certificate is worth.
