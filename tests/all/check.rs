@@ -45,15 +45,19 @@ impl Served {
         Self { runtime, lab: Some(lab), folder, options }
     }
 
-    fn stscan(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_stscan"))
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stscan"));
+        command
             .args(arguments)
             .args(&self.options)
             .args(if arguments.contains(&"--smtp-canary") { &[][..] } else { &["--smtp-canary", lab::CANARY] })
             .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn stscan(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
     }
 }
 
@@ -152,14 +156,8 @@ fn a_signal_drains_and_ends_the_scan() {
     let place = served.options.iter().position(|option| option == "--timeout-https").unwrap();
     served.options[place + 1] = "60".to_owned();
     std::fs::write(served.folder.path().join("list.txt"), "http-silent.test\n").unwrap();
-    let scan = Command::new(env!("CARGO_BIN_EXE_stscan"))
-        .args(["scan", "list.txt", "--out", "dataset", "--progress", "none"])
-        .args(&served.options)
-        .current_dir(served.folder.path())
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let arguments = ["scan", "list.txt", "--out", "dataset", "--progress", "none"];
+    let scan = served.command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
     std::thread::sleep(std::time::Duration::from_secs(3));
     let started = std::time::Instant::now();
     assert!(Command::new("kill").args(["-INT", &scan.id().to_string()]).status().unwrap().success());
@@ -178,15 +176,9 @@ fn a_signal_before_the_first_question_leaves_nothing() {
     std::fs::write(served.folder.path().join("list.txt"), "enforce.test\n").unwrap();
     let dataset = served.folder.path().join("dataset");
     for (signal, status) in [("-INT", 130), ("-TERM", 143)] {
-        let scan = Command::new(env!("CARGO_BIN_EXE_stscan"))
-            .args(["scan", "list.txt", "--out", "dataset", "--progress", "none", "--no-contact"])
-            .args(["--smtp-canary", "smtp-banner-silence.test"])
-            .args(&served.options)
-            .current_dir(served.folder.path())
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let arguments = ["scan", "list.txt", "--out", "dataset", "--progress", "none", "--no-contact"];
+        let arguments = [&arguments[..], &["--smtp-canary", "smtp-banner-silence.test"]].concat();
+        let scan = served.command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
         std::thread::sleep(std::time::Duration::from_secs(1));
         assert!(dataset.join("_scans").is_dir(), "it has begun");
         let started = std::time::Instant::now();

@@ -164,26 +164,12 @@ fn duckdb_and_pyarrow_read_what_was_written() {
         scan_ids.map(|id| (id, true))
     );
 
-    let Some(python) = python() else { return };
+    let Some(python) = crate::queries::python(["duckdb", "pyarrow"]) else { return };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dataset/read_back.py");
     let output = Command::new(python).arg(script).arg(home.path()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert_eq!(output.stdout, b"read back\n", "{said}");
-}
-
-/// A Python that has the modules of tests/requirements.txt: that of `STSCAN_PYTHON`, or else `python3`. Without one the
-/// test is skipped, unless `STSCAN_REQUIRE_SERVERS` says that nothing may be.
-fn python() -> Option<String> {
-    let python = std::env::var("STSCAN_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let found = Command::new(&python).args(["-c", "import duckdb, pyarrow"]).output();
-    if found.is_ok_and(|output| output.status.success()) {
-        return Some(python);
-    }
-    let reason = format!("{python} has no duckdb and pyarrow (pip install -r tests/requirements.txt)");
-    assert!(std::env::var_os("STSCAN_REQUIRE_SERVERS").is_none(), "{reason}");
-    complain(&format!("skipped: {reason}"));
-    None
 }
 
 /// A domain of the measurement: a name that follows from no other, as in a shuffled list. Consecutive names compress to

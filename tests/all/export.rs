@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value as Json, json};
-use stscan::cli::output::complain;
 use stscan::column::{Cell, Column, Field, FieldKind, Struct, Value};
 use stscan::store::{Dataset, Limits, ScanInfo, Table, Totals, Vantage, Versions};
 
@@ -322,7 +321,7 @@ fn a_scan_that_is_not_finished_does_not_hide_the_one_before() {
 
 #[test]
 fn reports_validate_against_the_rfc_and_parse_with_parsedmarc() {
-    let Some(python) = python() else { return };
+    let Some(python) = crate::queries::python(["jsonschema", "parsedmarc"]) else { return };
     let folder = tempfile::tempdir().unwrap();
     let dataset = dataset(folder.path(), true);
     let (plain, packed) = (folder.path().join("plain"), folder.path().join("packed"));
@@ -341,7 +340,7 @@ fn reports_validate_against_the_rfc_and_parse_with_parsedmarc() {
 
 #[test]
 fn every_kind_of_domain_of_the_lab_has_a_valid_report() {
-    let Some(python) = python() else { return };
+    let Some(python) = crate::queries::python(["jsonschema", "parsedmarc"]) else { return };
     let folder = tempfile::tempdir().unwrap();
     let dataset = folder.path().join("dataset");
     let mut demo = Command::new(env!("CARGO_BIN_EXE_stscan"));
@@ -367,17 +366,4 @@ fn valid(python: &str, place: &Path) -> usize {
     let count = said.trim_end().strip_suffix(" reports, all valid").and_then(|count| count.parse().ok());
     assert!(output.status.success(), "{said}");
     count.unwrap_or_else(|| panic!("{said}"))
-}
-
-/// A Python with the modules that read reports; see `queries.rs`.
-fn python() -> Option<String> {
-    let python = std::env::var("STSCAN_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let found = Command::new(&python).args(["-c", "import jsonschema, parsedmarc"]).output();
-    if found.is_ok_and(|output| output.status.success()) {
-        return Some(python);
-    }
-    let reason = format!("{python} has no jsonschema and parsedmarc (pip install -r tests/requirements.txt)");
-    assert!(std::env::var_os("STSCAN_REQUIRE_SERVERS").is_none(), "{reason}");
-    complain(&format!("skipped: {reason}"));
-    None
 }

@@ -8,7 +8,7 @@ use stscan::cli::output::complain;
 
 #[test]
 fn queries_find_what_was_counted_without_them() {
-    let Some(python) = python() else { return };
+    let Some(python) = python(["duckdb", "pyarrow"]) else { return };
     let folder = tempfile::tempdir().unwrap();
     let dataset = folder.path().join("dataset");
     // Whether each row is as it should be is the business of the test of the demo; here it is what queries make of them.
@@ -29,15 +29,15 @@ fn queries_find_what_was_counted_without_them() {
     complain(&text);
 }
 
-/// A Python that has the modules of tests/requirements.txt: that of `STSCAN_PYTHON`, or else `python3`. Without one the
+/// A Python that has these modules of tests/requirements.txt: that of `STSCAN_PYTHON`, or else `python3`. Without one the
 /// test is skipped, unless `STSCAN_REQUIRE_SERVERS` says that nothing may be.
-fn python() -> Option<String> {
+pub(crate) fn python([one, other]: [&str; 2]) -> Option<String> {
     let python = std::env::var("STSCAN_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let found = Command::new(&python).args(["-c", "import duckdb, pyarrow"]).output();
+    let found = Command::new(&python).args(["-c", &format!("import {one}, {other}")]).output();
     if found.is_ok_and(|output| output.status.success()) {
         return Some(python);
     }
-    let reason = format!("{python} has no duckdb and pyarrow (pip install -r tests/requirements.txt)");
+    let reason = format!("{python} has no {one} and {other} (pip install -r tests/requirements.txt)");
     assert!(std::env::var_os("STSCAN_REQUIRE_SERVERS").is_none(), "{reason}");
     complain(&format!("skipped: {reason}"));
     None
