@@ -216,6 +216,7 @@ impl NetArgs {
             },
             per_host: self.per_host,
             rate: self.rate,
+            dns_canaries: [].into(),
             trust_ad: self.trust_ad,
         })
     }

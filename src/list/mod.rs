@@ -20,7 +20,7 @@ mod sort;
 mod stored;
 mod zone;
 
-pub use prepare::{MAX_INPUT, MEMORY, PrepareOptions, prepare};
+pub use prepare::{MAX_INPUT, MEMORY, PrepareOptions, Shard, prepare};
 pub use stored::{Prepared, SourceFacts, Targets};
 
 pub use crate::target::Target;

@@ -20,6 +20,15 @@ pub const MAX_INPUT: u64 = 64 << 30;
 /// Bytes of rows kept in memory while sorting, unless the user says otherwise: a million names are shuffled without a file.
 pub const MEMORY: usize = 64 << 20;
 
+/// One share of a list: a domain belongs to exactly one of `count`, by a hash that is the same on every machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which, from 1 to `count`.
+    pub index: u32,
+    /// How many there are.
+    pub count: u32,
+}
+
 /// How sources become a list.
 #[derive(Clone, Debug)]
 pub struct PrepareOptions {
@@ -34,6 +43,8 @@ pub struct PrepareOptions {
     pub order: Order,
     /// What the shuffled order depends on.
     pub seed: u64,
+    /// Only the domains of this share are used.
+    pub shard: Option<Shard>,
     /// The bound on the unpacked bytes of one source.
     pub max_input: u64,
     /// The bound on the bytes of rows kept in memory while sorting.
@@ -48,6 +59,7 @@ impl Default for PrepareOptions {
             limit: None,
             order: Order::Shuffled,
             seed: 0,
+            shard: None,
             max_input: MAX_INPUT,
             memory: MEMORY,
         }

@@ -39,8 +39,11 @@ pub struct NetConfig {
     pub timeouts: Timeouts,
     /// Connections at a time to one address.
     pub per_host: usize,
-    /// DNS questions a second, if limited.
+    /// DNS questions a second, of all resolvers together, if the user limits them; else each resolver's rate adapts to it.
     pub rate: Option<u32>,
+    /// Domains that are known to announce MTA-STS, by which to tell whether a resolver tells the truth (HOSTILE.md 58):
+    /// asked at the start and while a scan runs. Without any, only whether it answers is known.
+    pub dns_canaries: Arc<[crate::name::HostName]>,
     /// Whether the AD bit of every resolver is to be believed: the user vouches that it validates and that nobody stands in
     /// between. Else it is believed of one on this machine alone (RFC 6840 5.7, RFC 4035 4.9.3).
     pub trust_ad: bool,

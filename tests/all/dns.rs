@@ -39,6 +39,7 @@ pub(crate) fn config(upstreams: Vec<Upstream>) -> NetConfig {
         timeouts: Timeouts { dns: TIME, ..Timeouts::default() },
         per_host: 2,
         rate: None,
+        dns_canaries: [].into(),
         trust_ad: false,
     }
 }

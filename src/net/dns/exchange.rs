@@ -48,7 +48,7 @@ const LEARN: Duration = Duration::from_millis(500);
 /// The resolvers, and how fast they may be asked.
 pub(super) struct Servers {
     servers: Vec<Server>,
-    rate: Option<Rate>,
+    rate: Option<Arc<Rate>>,
     turn: AtomicUsize,
     readers: Readers,
 }
@@ -62,7 +62,7 @@ impl Servers {
         let readers = Readers::new();
         let servers: Result<_, _> =
             config.upstreams.iter().map(|upstream| Server::new(upstream, config, &readers)).collect();
-        Ok(Self { servers: servers?, rate: config.rate.map(Rate::new), turn: AtomicUsize::new(0), readers })
+        Ok(Self { servers: servers?, rate: config.rate.map(|rate| Arc::new(Rate::new(rate))), turn: AtomicUsize::new(0), readers })
     }
 
     /// Asks until there is an answer of RCODE 0 or 3, or no more to try.
@@ -89,7 +89,7 @@ impl Servers {
                 (true, _) => trace.left / 2,
                 (false, _) => share(time, tries).min(trace.left),
             };
-            let outcome = server.ask(question, edns, wait, self.rate.as_ref(), trace).await;
+            let outcome = server.ask(question, edns, wait, self.rate.as_deref(), trace).await;
             let trouble = match outcome.and_then(|decoded| accept(decoded, trace)) {
                 Ok(message) => return Ok((message, server)),
                 Err(trouble) => trouble,
@@ -134,7 +134,7 @@ impl Servers {
             && !trace.left.is_zero()
         {
             // What fails validation fails again. What answers now is seen, and was in trouble that has passed.
-            let outcome = server.ask(question, edns, trace.left, self.rate.as_ref(), trace).await;
+            let outcome = server.ask(question, edns, trace.left, self.rate.as_deref(), trace).await;
             let trouble = match outcome.and_then(|decoded| accept(decoded, trace)) {
                 Ok(message) => return Ok((message, server)),
                 Err(trouble) => trouble,
@@ -157,7 +157,7 @@ impl Servers {
             return false;
         }
         // DO is a flag of EDNS (RFC 3225 3), which a resolver that validates knows (RFC 4035 4.1).
-        let outcome = server.ask(&question.without_checking(), true, trace.left, self.rate.as_ref(), trace).await;
+        let outcome = server.ask(&question.without_checking(), true, trace.left, self.rate.as_deref(), trace).await;
         outcome.is_ok_and(|Decoded { message, .. }| {
             matches!(u16::from(message.response_code), 0 | 3)
                 && message.answers.iter().chain(&message.authorities).any(|r| r.record_type() == RecordType::RRSIG)
@@ -196,6 +196,11 @@ impl Servers {
             Some(_) => Ok(()),
             None => Err(worst.unwrap_or_else(|| Trouble::Timeout.failure())),
         }
+    }
+
+    /// What everything that asks these resolvers shares, if the user limits it.
+    pub(super) fn rate(&self) -> Option<Arc<Rate>> {
+        self.rate.clone()
     }
 
     /// Closes every socket and awaits every task.

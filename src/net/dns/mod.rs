@@ -1,5 +1,6 @@
 //! DNS look-ups with a verdict of our own on the wire message (RFC 1034, RFC 1035, RFC 2308, RFC 6891).
 
+pub mod bulk;
 mod exchange;
 mod https;
 mod message;

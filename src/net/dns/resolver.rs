@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::finding;
 use crate::name::HostName;
 use crate::net::NetConfig;
+use crate::net::pace::Rate;
 
 /// How long a preflight may take: two seconds a datagram, which a resolver on the other side of the world with an empty
 /// cache keeps too.
@@ -31,6 +32,8 @@ pub struct Resolver {
     time: Duration,
     /// Whether it asks on to tell what is bogus from what is broken.
     telling: bool,
+    /// How long a look-up waits for resolvers that have fallen silent or answer nothing, before it counts as failed.
+    patience: Duration,
 }
 
 impl Resolver {
@@ -41,7 +44,7 @@ impl Resolver {
     /// randomness or no TLS.
     pub fn new(config: &NetConfig) -> Result<Self, Error> {
         getrandom::fill(&mut [0; 2]).map_err(|error| Error::Internal(format!("no randomness: {error}")))?;
-        Ok(Self { servers: Arc::new(Servers::new(config)?), time: config.timeouts.dns, telling: false })
+        Ok(Self { servers: Arc::new(Servers::new(config)?), time: config.timeouts.dns, telling: false, patience: Duration::ZERO })
     }
 
     /// The TXT records at a name, by their bytes: a resolver may turn a set round from answer to answer (RFC 1034 3.6), and
@@ -91,6 +94,19 @@ impl Resolver {
     pub async fn preflight(&self) -> Result<(), Failure> {
         // The name servers of the root: every resolver knows them, and the root is signed.
         self.servers.preflight(&Question::about(Name::root(), RecordType::NS), PREFLIGHT.min(self.time)).await
+    }
+
+    /// A resolver that waits so long for the upstreams where they fall silent or answer nothing, and then asks anew: what a
+    /// scan wants, where a resolver that falters must not show up as domains that could not be seen.
+    #[must_use]
+    pub fn patient(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
+    }
+
+    /// The rate that everything that asks these upstreams shares, if the user limits it.
+    #[must_use]
+    pub fn rate(&self) -> Option<Arc<Rate>> {
+        self.servers.rate()
     }
 
     /// Closes all sockets and awaits all tasks. Questions in flight, through other clones, fail.

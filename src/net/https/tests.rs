@@ -73,6 +73,7 @@ fn every_host_name_makes_a_request() {
         timeouts: Timeouts::default(),
         per_host: 1,
         rate: None,
+        dns_canaries: [].into(),
         trust_ad: false,
     };
     let client = Client::new(&config);

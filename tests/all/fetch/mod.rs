@@ -45,6 +45,7 @@ pub(crate) fn config(port: u16, roots: Vec<RootStore>) -> NetConfig {
         timeouts: TIMEOUTS,
         per_host: 2,
         rate: None,
+        dns_canaries: [].into(),
         trust_ad: false,
     }
 }
