@@ -36,20 +36,40 @@ impl Rate {
         tokio::time::sleep_until(due).await;
     }
 
-    /// Takes as many tokens as are due now, at most `want`, without waiting.
+    /// Takes as many tokens as are due now, at most `want`, without waiting. Those who wait for one in [`take`](Self::take)
+    /// go first.
     #[must_use]
     pub fn take_up_to(&self, want: usize) -> usize {
-        let _ = &self.due;
-        want
+        self.take_at(Instant::now(), want)
+    }
+
+    fn take_at(&self, now: Instant, want: usize) -> usize {
+        let mut due = self.due();
+        let first = next(*due, now);
+        let Some(late) = now.checked_duration_since(first) else { return 0 };
+        // The first is due, and one more for each spacing that has passed since: at most a million a second for 20 ms.
+        let count = late.as_nanos() / self.spacing.as_nanos().max(1) + 1;
+        let count = u32::try_from(count).unwrap_or(u32::MAX).min(u32::try_from(want).unwrap_or(u32::MAX));
+        *due = first + self.spacing * count;
+        usize::try_from(count).unwrap_or(want)
     }
 
     /// The due time of the next token; the one after it is due a spacing later.
     fn reserve(&self, now: Instant) -> Instant {
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let mine = now.checked_sub(MAKE_UP).map_or(*due, |earliest| earliest.max(*due));
+        let mut due = self.due();
+        let mine = next(*due, now);
         *due = mine + self.spacing;
         mine
     }
+
+    fn due(&self) -> MutexGuard<'_, Instant> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// When the next token is due, where what was not used for longer than [`MAKE_UP`] is lost.
+fn next(due: Instant, now: Instant) -> Instant {
+    now.checked_sub(MAKE_UP).map_or(due, |earliest| earliest.max(due))
 }
 
 /// At most so many connections at a time to one address.
@@ -159,6 +179,56 @@ mod tests {
             takers.shutdown().await;
             assert!((got - due).abs() <= due * 0.1 + 1.0, "{got} instead of {due}");
         }
+    }
+
+    /// Takers of both kinds at one bucket, a thread that comes by every so often and tasks that wait; for two seconds.
+    #[test]
+    fn both_kinds_of_takers_together_keep_to_the_rate() {
+        for per_second in [50, 999, 3_000, 30_000, 100_000] {
+            for (turn, tasks, want) in
+                [(1, 0, 4_096), (1, 8, 4_096), (7, 3, 4_096), (15, 1, 4_096), (1, 50, 2), (1, 8, 0)]
+            {
+                let rate = Rate::new(per_second);
+                let begun = Instant::now();
+                let mut waiting = vec![begun; tasks];
+                let (mut bulk, mut single) = (0, 0);
+                for at in (0..2_000).step_by(turn) {
+                    let now = begun + Duration::from_millis(at);
+                    for due in &mut waiting {
+                        // Each has its token when it is due, and asks for the next.
+                        while *due <= now {
+                            *due = rate.reserve(now.min(*due + Duration::from_millis(1)));
+                            single += 1;
+                        }
+                    }
+                    bulk += rate.take_at(now, want);
+                }
+                let got = (bulk + single) as f64;
+                let due = 2.0 * f64::from(per_second);
+                let told =
+                    format!("{per_second}: {bulk} and {single}, every {turn} ms, {tasks} tasks, {want} at a time");
+                // Those that wait have one more each under way.
+                assert!(got <= due * 1.05 + 1.0 + tasks as f64, "{told}");
+                if want > 2 {
+                    assert!(got >= due * 0.95 - 1.0, "{told}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_due_is_taken_at_once_and_no_more_than_is_wanted() {
+        let rate = Rate::new(1_000);
+        let begun = *rate.due();
+        let at = |ms| begun + Duration::from_millis(ms);
+        assert_eq!([rate.take_at(at(0), 5), rate.take_at(at(0), 5)], [1, 0]);
+        assert_eq!([rate.take_at(at(5), 3), rate.take_at(at(5), 3), rate.take_at(at(5), 3)], [3, 2, 0]);
+        assert_eq!(rate.take_at(at(6), 0), 0);
+        // A second of idleness is worth what may be made up for.
+        assert_eq!(rate.take_at(at(1_006), 5_000), 21);
+        // Who waits goes first.
+        assert_eq!([1_007, 1_008].map(at), [rate.reserve(at(1_006)), rate.reserve(at(1_006))]);
+        assert_eq!([rate.take_at(at(1_008), 5), rate.take_at(at(1_009), 5)], [0, 1]);
     }
 
     #[tokio::test]

@@ -145,7 +145,7 @@ fn well(_: Duration, _: Option<u32>, _: u64) -> Option<(Duration, Grade)> {
 
 /// One in ten questions, or answers, is lost.
 fn lossy(at: Duration, control: Option<u32>, dice: u64) -> Option<(Duration, Grade)> {
-    if dice % 10 == 0 { None } else { well(at, control, dice) }
+    if dice.is_multiple_of(10) { None } else { well(at, control, dice) }
 }
 
 /// One in fifty zones never answers, one in fifty is broken.
