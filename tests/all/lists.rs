@@ -2,6 +2,7 @@
 
 mod download;
 mod packed;
+mod shards;
 
 use std::fs;
 use std::path::{Path, PathBuf};
