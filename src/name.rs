@@ -141,7 +141,7 @@ impl Domain {
     }
 
     /// The short way of [`Domain::read`]: the canonical name of a cell that is one as it stands, but for case and a final
-    /// dot, without a word of memory. `None` decides nothing: then the cell is to be read.
+    /// dot, written into `room`. `None` decides nothing: then the cell is to be read.
     pub(crate) fn plain<'r>(text: &[u8], room: &'r mut Room) -> Option<&'r [u8]> {
         cell::plain(text, room)
     }

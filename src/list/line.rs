@@ -14,7 +14,7 @@ pub(super) const LINE_MAX: usize = 16 * 1024;
 const HELD_MAX: usize = LINE_MAX + BOM.len() + 2;
 
 /// Bytes read at a time: several of the longest lines, and thousands of names.
-const BUFFER: usize = 128 * 1024;
+const BUFFER: usize = 64 * 1024;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 

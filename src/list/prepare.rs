@@ -20,7 +20,7 @@ use crate::name::{Domain, NAME_MAX};
 pub const MAX_INPUT: u64 = 64 << 30;
 
 /// Bytes of rows kept in memory while sorting, unless the user says otherwise: a million names of a top list are shuffled
-/// without a file, and as many more as there are take no more than they do.
+/// without a file, and any larger list takes what they take.
 pub const MEMORY: usize = 36 << 20;
 
 /// How sources become a list.
