@@ -144,6 +144,7 @@ pub async fn run(job: Job) -> Result<Report, Error> {
     summary.rejects = prepared.rejects;
     summary.duplicates = prepared.duplicates;
     summary.blank = prepared.blank + prepared.skipped;
+    summary.elsewhere = prepared.elsewhere;
     let totals = summary.totals();
     if summary.rows != prepared.rows || !totals.balance() {
         return Err(Error::Internal(format!("{} of {} domains have a row", summary.rows, prepared.rows)));

@@ -25,6 +25,8 @@ pub struct Summary {
     pub duplicates: i64,
     /// Blank lines, comments and headers.
     pub blank: i64,
+    /// Lines that belong to other shards.
+    pub elsewhere: i64,
     /// Domains that announce a policy.
     pub announced: i64,
     /// Of these, the ones whose record and policy keep every MUST and SHOULD.
@@ -174,6 +176,7 @@ impl Summary {
             rejects: count(self.rejects),
             duplicates: count(self.duplicates),
             blank: count(self.blank),
+            elsewhere: count(self.elsewhere),
             outcomes: named("", &self.outcomes),
             counts,
         }
@@ -191,6 +194,9 @@ impl Summary {
         line("  domains", self.rows, "");
         line("  rejected", self.rejects, "");
         line("  duplicates", self.duplicates, "");
+        if self.elsewhere > 0 {
+            line("lines of other shards", self.elsewhere, "");
+        }
         line("announced", self.announced, &share(self.announced, self.rows, "of all domains"));
         line("  usable", self.effective_ok, &share(self.effective_ok, self.announced, "of these"));
         line("  to the letter", self.strict_ok, &share(self.strict_ok, self.announced, "of these"));
