@@ -18,6 +18,10 @@ use crate::scan::tables::Tables;
 use crate::survey::{Domains, Survey};
 use crate::target::Target;
 
+/// What is kept of a kind is made for a multiple of so many rows, so that a batch that is a little longer than those before
+/// does not make it anew.
+const ROUND: usize = 4_096;
+
 /// Makes the rows.
 pub struct PlainRows {
     scan_id: String,
@@ -110,8 +114,7 @@ impl PlainRows {
             return Ok(&self.kinds[at]);
         }
         let row = Domains::new(first.subject.clone(), survey(&first));
-        // Batches grow to their usual size by and by: not every one makes these anew.
-        let repeated = self.tables.domains.repeated(&self.scan_id, &row, rows.next_power_of_two())?;
+        let repeated = self.tables.domains.repeated(&self.scan_id, &row, rows.next_multiple_of(ROUND))?;
         let common = Common { kind, row, repeated };
         let at = match known {
             Some(at) => {
