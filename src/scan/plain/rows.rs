@@ -17,6 +17,10 @@ use crate::scan::tables::Tables;
 use crate::survey::Domains;
 use crate::target::Target;
 
+/// What is kept of a kind is made for a multiple of so many rows, so that a batch that is a little longer than those before
+/// does not make it anew.
+const ROUND: usize = 4_096;
+
 /// Makes the rows.
 pub struct PlainRows {
     scan_id: String,
@@ -109,8 +113,7 @@ impl PlainRows {
             return Ok(&self.kinds[at]);
         }
         let row = Domains::new(first.subject.clone(), Discovered::plain(&first).into());
-        // Batches grow to their usual size by and by: not every one makes these anew.
-        let repeated = self.tables.domains.repeated(&self.scan_id, &row, rows.next_power_of_two())?;
+        let repeated = self.tables.domains.repeated(&self.scan_id, &row, rows.next_multiple_of(ROUND))?;
         let common = Common { kind, row, repeated };
         let at = match known {
             Some(at) => {

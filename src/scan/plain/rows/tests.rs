@@ -169,6 +169,17 @@ fn the_columns_that_are_made_in_bulk_are_those_that_differ_between_rows_of_a_kin
 }
 
 #[test]
+fn what_is_kept_of_a_kind_grows_with_the_batches() {
+    let tables = Arc::new(Tables::new());
+    let mut rows = PlainRows::new("s1".to_owned(), Arc::clone(&tables));
+    for count in [1, ROUND + 1, 2, 2 * ROUND] {
+        let plain = vec![one("a.example"); count];
+        let made = rows.batches(plain.clone(), &mut Summary::default()).unwrap();
+        assert_eq!(made, ordinary_batches(&tables, &plain), "{count} rows");
+    }
+}
+
+#[test]
 fn a_mapped_domain_has_a_finding_and_is_none_of_these() {
     let mut plain = one("a.example");
     plain.subject.mapped = true;
