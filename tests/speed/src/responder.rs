@@ -55,6 +55,23 @@ pub(crate) struct Weather {
     pub(crate) seed: u64,
 }
 
+impl Weather {
+    /// The same, as arguments of another call of this program.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let Latency { least, most } = self.latency;
+        let lose = match self.lose {
+            Lost::Questions => "questions",
+            Lost::Answers => "answers",
+        };
+        vec![
+            format!("--loss={}", self.loss),
+            format!("--lose={lose}"),
+            format!("--latency={least}-{most}"),
+            format!("--seed={}", self.seed),
+        ]
+    }
+}
+
 /// What is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Lost {

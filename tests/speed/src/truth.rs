@@ -31,6 +31,14 @@ pub(crate) struct Shares {
     pub(crate) canary: Vec<String>,
 }
 
+impl Shares {
+    /// The same, as arguments of another call of this program.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let shares = [format!("--found={}", self.found), format!("--nodata={}", self.nodata)];
+        shares.into_iter().chain(self.canary.iter().map(|name| format!("--canary={name}"))).collect()
+    }
+}
+
 /// A share as it stands on a command line.
 pub(crate) fn percent(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
