@@ -182,7 +182,7 @@ impl Lists {
 fn measured(client: &Client, arguments: &Arguments, lists: &Lists, place: &Path) -> Result<Run, Fault> {
     let (list, expected) = lists.of(client);
     let served = Served::start(&arguments.shares, &arguments.weather, arguments.gro, expected.domains)?;
-    let place = Place::new(place, list, served.address());
+    let place = Place::new(place, list, served.address(), arguments.weather.latency.most > 0);
     fs::create_dir(&place.directory).map_err(Fault::while_doing("make a directory"))?;
     let spent = child::run(client.command(&place)?, &place);
     let served = served.end()?;
