@@ -75,6 +75,8 @@ pub(crate) struct Run {
     #[serde(flatten)]
     outcome: Outcome,
     served: Counts,
+    /// CPU of the responder, which is no part of the cost.
+    responder_s: f64,
 }
 
 /// What is true of the first so many names.
@@ -185,7 +187,7 @@ fn measured(client: &Client, arguments: &Arguments, lists: &Lists, place: &Path)
     let place = Place::new(place, list, served.address(), arguments.weather.latency.most > 0);
     fs::create_dir(&place.directory).map_err(Fault::while_doing("make a directory"))?;
     let spent = child::run(client.command(&place)?, &place);
-    let served = served.end()?;
+    let (served, responder_s) = served.end()?;
     let spent = spent?;
     let outcome = client.outcome(&place, expected.domains, &arguments.shares)?;
     fs::remove_dir_all(&place.directory).map_err(Fault::while_doing("remove a directory"))?;
@@ -198,6 +200,7 @@ fn measured(client: &Client, arguments: &Arguments, lists: &Lists, place: &Path)
         exit: spent.exit,
         outcome,
         served,
+        responder_s,
     })
 }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde::Deserialize;
+use wait4::Wait4 as _;
 
 use crate::fault::Fault;
 use crate::responder::{Counts, Weather};
@@ -44,12 +45,12 @@ impl Served {
         self.address
     }
 
-    /// Ends it, and tells what it saw.
-    pub(super) fn end(mut self) -> Result<Counts, Fault> {
+    /// Ends it, and tells what it saw and the seconds of CPU that it took.
+    pub(super) fn end(mut self) -> Result<(Counts, f64), Fault> {
         drop(self.child.stdin.take());
         let counts = read(&mut self.lines);
-        self.child.wait().map_err(Fault::while_doing("wait for the responder"))?;
-        counts
+        let used = self.child.wait4().map_err(Fault::while_doing("wait for the responder"))?;
+        Ok((counts?, (used.rusage.utime + used.rusage.stime).as_secs_f64()))
     }
 }
 

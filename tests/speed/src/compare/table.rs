@@ -156,7 +156,17 @@ mod tests {
     fn run(client: &'static str, user_s: f64) -> Run {
         let outcome = Outcome { domains: 1_000_000, found: Some(7), failed: 0, wrong: None };
         let served = Counts { questions: 1_010_000, ..Counts::default() };
-        Run { client, user_s, sys_s: 1.0, wall_s: 10.0, peak_bytes: 50_000_000, exit: Some(0), outcome, served }
+        Run {
+            client,
+            user_s,
+            sys_s: 1.0,
+            wall_s: 10.0,
+            peak_bytes: 50_000_000,
+            exit: Some(0),
+            outcome,
+            served,
+            responder_s: 1.0,
+        }
     }
 
     #[test]
