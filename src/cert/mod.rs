@@ -1,6 +1,7 @@
 //! Certificates (RFC 5280, RFC 6125): facts of a chain, and independent verdicts on name, time and trust.
 
 mod facts;
+mod proof;
 mod verdict;
 
 pub use facts::{Facts, SANS_KEPT, facts};
@@ -17,6 +18,16 @@ pub struct RootStore {
     pub name: String,
     /// The trust anchors.
     pub anchors: Arc<rustls::RootCertStore>,
+    /// The signatures that were verified under it so far.
+    proofs: proof::Proofs,
+}
+
+impl RootStore {
+    /// A store of these anchors.
+    #[must_use]
+    pub fn new(name: impl Into<String>, anchors: Arc<rustls::RootCertStore>) -> Self {
+        Self { name: name.into(), anchors, proofs: proof::Proofs::default() }
+    }
 }
 
 impl std::fmt::Debug for RootStore {

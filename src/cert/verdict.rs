@@ -10,6 +10,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use serde_json::Value;
 use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter, KeyUsage};
 
+use super::proof::Remembering;
 use super::{Facts, RootStore, facts};
 use crate::finding::https::cert;
 use crate::finding::{Code, Finding};
@@ -60,7 +61,9 @@ pub fn judge(chain: &[Vec<u8>], host: &HostName, at: SystemTime, roots: &[RootSt
 
     let intermediates: Vec<CertificateDer<'_>> =
         chain[1..].iter().filter(|der| *der != leaf).map(|der| CertificateDer::from(der.as_slice())).collect();
-    let path = Path { end_entity, intermediates, times: times(chain, &facts, at) };
+    // The first store's memory serves all: what a signature proves does not depend on the store.
+    let algorithms = roots.first().map(|store| store.proofs.algorithms()).unwrap_or_default();
+    let path = Path { end_entity, intermediates, times: times(chain, &facts, at), algorithms };
     let trusts: Vec<Trust> = roots.iter().map(|store| path.trust(store)).collect();
     for (store, trust) in roots.iter().zip(&trusts) {
         if trust.ever.is_ok() {
@@ -151,8 +154,8 @@ fn judge_chain_time(trust: &Trust, facts: &Facts, leaf_in_time: bool, findings: 
 
 /// Times to ask for trust at, the present first: inside the validity of the whole chain, then at the ends of the leaf's.
 fn times(chain: &[Vec<u8>], leaf: &Facts, at: i64) -> Vec<i64> {
-    let all: Vec<Facts> = chain.iter().filter_map(|der| facts(der)).collect();
-    let overlap = all.iter().map(|facts| facts.not_after).min().unwrap_or(leaf.not_after);
+    let rest = chain.iter().skip(1).filter_map(|der| Some(facts(der)?.not_after));
+    let overlap = rest.fold(leaf.not_after, i64::min);
     let mut times = vec![at];
     for time in [overlap, leaf.not_after, leaf.not_before] {
         if (leaf.not_before..=leaf.not_after).contains(&time) && !times.contains(&time) {
@@ -167,6 +170,7 @@ struct Path<'a> {
     end_entity: EndEntityCert<'a>,
     intermediates: Vec<CertificateDer<'a>>,
     times: Vec<i64>,
+    algorithms: Vec<Remembering>,
 }
 
 /// What one store makes of a chain, apart from name and usage.
@@ -200,9 +204,9 @@ impl Path<'_> {
     /// One run of path validation. rustls-webpki bounds its cost: signatures, path building, name constraints, depth.
     fn verify(&self, store: &RootStore, at: i64, usage: impl ExtendedKeyUsageValidator) -> Result<(), Error> {
         let time = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(at).unwrap_or(0)));
-        let algorithms = webpki::ALL_VERIFICATION_ALGS;
+        let algorithms: Vec<_> = self.algorithms.iter().map(|algorithm| algorithm as _).collect();
         let (anchors, intermediates) = (&store.anchors.roots, &self.intermediates);
-        self.end_entity.verify_for_usage(algorithms, anchors, intermediates, time, usage, None, None).map(|_| ())
+        self.end_entity.verify_for_usage(&algorithms, anchors, intermediates, time, usage, None, None).map(|_| ())
     }
 }
 

@@ -30,10 +30,16 @@ pub async fn see(resolver: &Resolver, domain: &Domain) -> Seen {
         Some(name) => Some(resolver.txt(&name).await),
         None => None,
     };
-    Seen { answer, sibling: None, apex: None, parent: None }
+    Seen::of(answer)
 }
 
 impl Seen {
+    /// The evidence of the one question alone.
+    #[must_use]
+    pub fn of(answer: Option<Answer<Txt>>) -> Self {
+        Self { answer, sibling: None, apex: None, parent: None }
+    }
+
     /// Whether some text stands there that is meant to announce a policy.
     #[must_use]
     pub fn announced(&self) -> bool {

@@ -1,9 +1,13 @@
 //! The crew: the two stages that ask the Internet, each a loop that owns its tasks and gives every target back.
 //!
 //! ```text
-//! targets -> discovery --settled--------------------------> done
+//! targets -> discovery --nothing there--------------------> plain
+//!                     |--settled--------------------------> done
 //!                     '--announced or odd-> surveying ----> done
 //! ```
+//!
+//! Discovery has two forms: in bulk, on threads of its own (see [`discovery`](super::discovery)), and task by task, where the
+//! resolvers take no datagrams.
 //!
 //! Every channel is bounded: where the next stage is full, a stage takes nothing new.
 
@@ -17,13 +21,20 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::discover::Discovered;
+use crate::error::Error;
 use crate::finding::Code;
 use crate::name::HostName;
+use crate::net::NetConfig;
 use crate::net::dns::Lookup;
+use crate::net::dns::bulk::{self, Plain};
 use crate::progress::Meter;
+use crate::scan::discovery::{Discovery, Ways};
 use crate::scan::stop::Stop;
 use crate::survey::{Survey, Surveyor};
 use crate::target::Target;
+
+/// Domains in discovery at a time where each is a task: beyond that, tasks only wait for each other's connection.
+const TASKS_MAX: usize = 1_000;
 
 /// Domains that wait for a survey. Where it is full, discovery takes nothing new.
 const ODD_WAITING: usize = 1_024;
@@ -35,7 +46,7 @@ const WAITING_MAX: usize = 8_192;
 const PAUSE: Duration = Duration::from_secs(3);
 
 /// How long what is in flight may take after the first signal (HOSTILE.md 146).
-const DRAIN: Duration = Duration::from_secs(10);
+pub(super) const DRAIN: Duration = Duration::from_secs(10);
 
 /// Domains in discovery when a scan begins. With every answer one more is taken, up to the concurrency: a burst would
 /// overflow the queue of a resolver that has nothing cached yet.
@@ -83,26 +94,62 @@ impl<T: Send + 'static> Tasks<T> {
     }
 }
 
-/// Both stages together, until every target is done.
+/// What discovery passes on to be surveyed.
+pub(super) enum Odd {
+    /// What it saw, from which the survey goes on.
+    Discovered(Box<Discovered>),
+    /// Something that bulk cannot see: it is to be asked anew, the slow way.
+    Slow,
+}
+
+/// How much goes on at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Threads of discovery in bulk.
+    pub(super) threads: usize,
+    /// Domains in discovery.
+    pub(super) discovery: usize,
+    /// Surveys.
+    pub(super) surveys: usize,
+}
+
+/// Both stages together, until every target is done. Discovery goes in bulk where the resolvers take datagrams.
 pub(super) async fn work(
+    config: &NetConfig,
     surveyor: &Arc<Surveyor>,
-    targets: mpsc::Receiver<Target>,
-    done: mpsc::Sender<Done>,
-    (concurrency, surveys): (usize, usize),
+    targets: mpsc::Receiver<Vec<Target>>,
+    (plain, done): (mpsc::Sender<Vec<Plain<Target>>>, mpsc::Sender<Done>),
+    room: Room,
     meter: Meter,
     stop: watch::Receiver<Stop>,
-) -> Ended {
+) -> Result<Ended, Error> {
     let (odd_in, odd) = mpsc::channel(ODD_WAITING);
-    let (discoverer, surveyor) = (Arc::clone(surveyor), Arc::clone(surveyor));
-    let mut discovering = pin!(discover(discoverer, targets, odd_in, done.clone(), concurrency, stop.clone()));
-    let mut surveying = pin!(survey(surveyor, odd, done, surveys, meter, stop));
+    let surveying = survey(Arc::clone(surveyor), odd, done.clone(), room.surveys, meter, stop.clone());
+    let discovering = async {
+        if !bulk::is_possible(config) {
+            let concurrency = room.discovery.min(TASKS_MAX);
+            let unusable = discover(Arc::clone(surveyor), targets, odd_in, done, concurrency, stop).await;
+            return Ok::<_, Error>(unusable);
+        }
+        let ways = Ways { plain, odd: odd_in, done };
+        let network = (config, surveyor.resolver().rate());
+        let discovery = Discovery::start(network, surveyor, (room.threads, room.discovery), targets, &ways, &stop)?;
+        // The next stage ends when nobody can send it anything any more.
+        drop(ways);
+        match discovery.ended().await? {
+            bulk::Ended::Unusable(failure) => Ok(Some(failure.code)),
+            bulk::Ended::Done | bulk::Ended::Dropped => Ok(None),
+        }
+    };
+    let (mut discovering, mut surveying) = (pin!(discovering), pin!(surveying));
     tokio::select! {
         unusable = &mut discovering => {
+            let unusable = unusable?;
             let is_cut = unusable.is_none() && surveying.await;
-            Ended { unusable, is_cut }
+            Ok(Ended { unusable, is_cut })
         }
         // Nobody takes rows any more, or the time to drain is over: discovery finds that out too.
-        is_cut = &mut surveying => Ended { unusable: discovering.await, is_cut },
+        is_cut = &mut surveying => Ok(Ended { unusable: discovering.await?, is_cut }),
     }
 }
 
@@ -117,18 +164,25 @@ pub(super) struct Ended {
 /// Asks every target the one question, at most `concurrency` at a time.
 async fn discover(
     surveyor: Arc<Surveyor>,
-    mut targets: mpsc::Receiver<Target>,
-    odd: mpsc::Sender<(Target, Discovered)>,
+    mut targets: mpsc::Receiver<Vec<Target>>,
+    odd: mpsc::Sender<(Target, Odd)>,
     done: mpsc::Sender<Done>,
     concurrency: usize,
     mut stop: watch::Receiver<Stop>,
 ) -> Option<Code> {
     let mut tasks: Tasks<Discovered> = Tasks::new();
+    let mut ready: VecDeque<Target> = VecDeque::new();
     let mut failed = Some(0);
     let mut window = SLOW_START.min(concurrency);
     let mut open = true;
     let mut end = None;
-    while open || !tasks.set.is_empty() {
+    while open || !ready.is_empty() || !tasks.set.is_empty() {
+        while tasks.set.len() < window
+            && let Some(target) = ready.pop_front()
+        {
+            let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
+            tasks.spawn(target, async move { surveyor.discover(&domain).await });
+        }
         tokio::select! {
             Some(ended) = tasks.set.join_next_with_id() => {
                 window = (window + 1).min(concurrency);
@@ -146,7 +200,7 @@ async fn discover(
                     Some((target, Some(discovered))) if surveyor.is_settled(&discovered) => {
                         done.send((target, discovered.into())).await.is_ok()
                     }
-                    Some((target, Some(discovered))) => odd.send((target, discovered)).await.is_ok(),
+                    Some((target, Some(discovered))) => odd.send((target, Odd::Discovered(Box::new(discovered)))).await.is_ok(),
                 };
                 // Nobody takes the rows any more: the writer failed, and says why.
                 if !sent {
@@ -154,17 +208,15 @@ async fn discover(
                     return None;
                 }
             }
-            next = targets.recv(), if open && tasks.set.len() < window => match next {
-                Some(target) => {
-                    let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
-                    tasks.spawn(target, async move { surveyor.discover(&domain).await });
-                }
+            next = targets.recv(), if open && ready.is_empty() && tasks.set.len() < window => match next {
+                Some(chunk) => ready = chunk.into(),
                 None => open = false,
             },
             Ok(()) = stop.changed() => match *stop.borrow_and_update() {
                 Stop::No => {}
                 Stop::Drain(_) => {
                     open = false;
+                    ready.clear();
                     targets.close();
                     end = Some(Instant::now() + DRAIN);
                 }
@@ -226,7 +278,7 @@ struct Waiting {
 /// Returns whether it was cut short: a survey was dropped, or passed on without the second attempt that it was owed.
 async fn survey(
     surveyor: Arc<Surveyor>,
-    mut odd: mpsc::Receiver<(Target, Discovered)>,
+    mut odd: mpsc::Receiver<(Target, Odd)>,
     done: mpsc::Sender<Done>,
     concurrency: usize,
     meter: Meter,
@@ -270,12 +322,19 @@ async fn survey(
                 }
             }
             next = odd.recv(), if open && room && waiting.len() < WAITING_MAX => match next {
-                Some((target, discovered)) => {
-                    if discovered.record.announced() {
-                        meter.announced(1);
-                    }
-                    let (surveyor, domain) = (Arc::clone(&surveyor), target.domain.clone());
-                    tasks.spawn(target, async move { surveyor.survey(&domain, discovered).await });
+                Some((target, odd)) => {
+                    let (surveyor, domain, meter) = (Arc::clone(&surveyor), target.domain.clone(), meter.clone());
+                    tasks.spawn(target, async move {
+                        let discovered = match odd {
+                            Odd::Discovered(discovered) => *discovered,
+                            Odd::Slow => surveyor.discover(&domain).await,
+                        };
+                        meter.announced(u64::from(discovered.record.announced()));
+                        if surveyor.is_settled(&discovered) {
+                            return discovered.into();
+                        }
+                        surveyor.survey(&domain, discovered).await
+                    });
                 }
                 None => open = false,
             },

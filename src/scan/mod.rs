@@ -1,16 +1,18 @@
 //! A scan: from lists to a dataset. This page names every task, what it waits on and what it sends.
 //!
 //! ```text
-//! reader (thread)      prepared list            -> targets    (bounded)
-//! discover (task)      targets, own lookups     -> odd, done  (bounded)
-//! survey (task)        odd, own surveys         -> done       (bounded)
-//! judge (task, rayon)  done, in batches         -> batches    (bounded)
+//! reader (thread)      prepared list            -> targets           (bounded)
+//! discovery (threads)  targets, own look-ups    -> plain, odd, done  (bounded)
+//! survey (task)        odd, own surveys         -> done              (bounded)
+//! plain (task)         plain, in large batches  -> batches           (bounded)
+//! judge (task, rayon)  done, in batches         -> batches           (bounded)
 //! writer (thread)      batches                  -> part files
 //! ```
 //!
 //! Each ends when what it waits on is closed, and is awaited here, in this order.
 
 mod crew;
+mod discovery;
 mod judging;
 mod plain;
 mod stop;
@@ -35,10 +37,12 @@ use crate::list::{self, PrepareOptions, Prepared, Source};
 use crate::name::HostName;
 use crate::net::NetConfig;
 use crate::net::dns::Resolver;
+use crate::net::dns::bulk::Plain;
 use crate::net::smtp::{Families, Way};
 use crate::progress::{Meter, Mode, Progress};
-use crate::scan::crew::Done;
+use crate::scan::crew::{Done, Room};
 use crate::scan::judging::Judge;
+use crate::scan::plain::PlainJudge;
 use crate::scan::stop::{Listener, Stop};
 use crate::store::{self, BatchSender, Dataset, ListInfo, ScanInfo, Vantage, Versions, Writer};
 use crate::survey::{MailOutlook, Questions, Rejected, Surveyor};
@@ -51,8 +55,12 @@ const PSL: &str = "psl 2.1.247";
 /// The roots of the store `mozilla`, likewise.
 const MOZILLA: &str = "webpki-roots 1.0.10";
 
-/// Targets that wait for discovery: enough to keep it busy while the reader decompresses.
-const TARGETS_WAITING: usize = 4_096;
+/// Targets that the reader hands over together, and such chunks that wait for discovery: enough to keep it busy while the
+/// reader decompresses.
+const CHUNK: usize = 1_024;
+const CHUNKS_WAITING: usize = 8;
+/// Chunks of plain domains that wait for their rows: what discovery sees in a tenth of a second.
+const PLAIN_WAITING: usize = 32;
 /// Surveys that wait to be judged: with the largest bodies, 64 KiB each, they hold 64 MiB.
 const DONE_WAITING: usize = 1_024;
 
@@ -68,6 +76,8 @@ pub struct Job {
     pub net: NetConfig,
     /// What is asked.
     pub questions: Questions,
+    /// Threads of discovery, where it goes in bulk.
+    pub threads: usize,
     /// Domains in discovery at a time.
     pub concurrency: usize,
     /// Surveys at a time.
@@ -115,8 +125,9 @@ pub async fn run(job: Job) -> Result<Report, Error> {
             return Err(finished.err().unwrap_or(error));
         }
     };
+    let plain = PlainJudge::new(scan_id.clone(), Arc::clone(&tables), writer.sender());
     let judge = Judge::new(scan_id.clone(), tables, writer.sender());
-    let surveyed = surveyed(&job, &prepared, surveyor, signals, judge).await;
+    let surveyed = surveyed(&job, &prepared, surveyor, signals, (plain, judge)).await;
     // What was finished is stored, whatever ended the scan; and where the disk ended it, the disk's error is the reason.
     let parts = writer.finish()?;
     let mut summary = match surveyed {
@@ -206,12 +217,12 @@ async fn surveyed(
     prepared: &Prepared,
     surveyor: Surveyor,
     signals: Listener,
-    judge: Judge,
+    judges: (PlainJudge, Judge),
 ) -> Result<Summary, Error> {
     let stop = signals.watch();
     let surveyor = Arc::new(surveyor);
     let progress = Progress::start(job.progress, u64::try_from(prepared.rows).ok())?;
-    let summary = asked(job, prepared, &surveyor, judge, &progress.meter(), stop.clone()).await;
+    let summary = asked(job, prepared, &surveyor, judges, &progress.meter(), stop.clone()).await;
     progress.finish();
     if let Ok(surveyor) = Arc::try_unwrap(surveyor) {
         surveyor.into_resolver().close().await;
@@ -229,23 +240,28 @@ async fn asked(
     job: &Job,
     prepared: &Prepared,
     surveyor: &Arc<Surveyor>,
-    judge: Judge,
+    (plain_judge, judge): (PlainJudge, Judge),
     meter: &Meter,
     stop: watch::Receiver<Stop>,
 ) -> Result<(Summary, bool), Error> {
-    let (targets_in, targets) = mpsc::channel::<Target>(TARGETS_WAITING);
+    let (targets_in, targets) = mpsc::channel::<Vec<Target>>(CHUNKS_WAITING);
+    let (plain_in, plain) = mpsc::channel::<Vec<Plain<Target>>>(PLAIN_WAITING);
     let (done_in, done) = mpsc::channel::<Done>(DONE_WAITING);
     let reader = tokio::task::spawn_blocking({
         let targets = prepared.targets()?;
         move || read(targets, &targets_in)
     });
-    let (ended, judged) = tokio::join!(
-        crew::work(surveyor, targets, done_in, (job.concurrency, job.surveys), meter.clone(), stop),
+    let room = Room { threads: job.threads, discovery: job.concurrency, surveys: job.surveys };
+    let (ended, plain_judged, judged) = tokio::join!(
+        crew::work(&job.net, surveyor, targets, (plain_in, done_in), room, meter.clone(), stop),
+        plain_judge.run(plain, meter.clone()),
         judge.run(done, meter.clone()),
     );
     let read = reader.await.map_err(|error| Error::Internal(format!("the reader died: {error}")))?;
-    let summary = judged?;
+    let mut summary = judged?;
+    summary.add(&plain_judged?);
     read?;
+    let ended = ended?;
     match ended.unusable {
         Some(code) => Err(Error::Unavailable(format!("the resolver answers no question ({}): {code}", upstreams(job)))),
         None => Ok((summary, ended.is_cut)),
@@ -271,13 +287,16 @@ fn prepare(job: &Job, dataset: &Dataset, tables: &Tables, batches: &BatchSender)
 }
 
 /// Hands the prepared targets on, until the receiver wants no more.
-fn read(targets: impl Iterator<Item = Result<Target, Error>>, sender: &mpsc::Sender<Target>) -> Result<(), Error> {
-    for target in targets {
-        if sender.blocking_send(target?).is_err() {
-            break;
+fn read(
+    mut targets: impl Iterator<Item = Result<Target, Error>>,
+    sender: &mpsc::Sender<Vec<Target>>,
+) -> Result<(), Error> {
+    loop {
+        let chunk: Vec<Target> = targets.by_ref().take(CHUNK).collect::<Result<_, _>>()?;
+        if chunk.is_empty() || sender.blocking_send(chunk).is_err() {
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 fn info(job: &Job, scan_id: &str, started_at: Timestamp, prepared: &Prepared, mail: &MailOutlook) -> ScanInfo {

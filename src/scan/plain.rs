@@ -27,7 +27,11 @@ impl PlainJudge {
     }
 
     /// Judges until no domain comes any more. Only targets that no list mapped come here: a mapped one has a finding.
-    pub(super) async fn run(self, mut plain: mpsc::Receiver<Vec<Plain<Target>>>, meter: Meter) -> Result<Summary, Error> {
+    pub(super) async fn run(
+        self,
+        mut plain: mpsc::Receiver<Vec<Plain<Target>>>,
+        meter: Meter,
+    ) -> Result<Summary, Error> {
         let _ = (&self.scan_id, &self.tables, &self.writer, &meter);
         while plain.recv().await.is_some() {}
         Ok(Summary::default())

@@ -90,8 +90,8 @@ impl From<Discovered> for Survey {
         Self {
             observed_at: discovered.observed_at,
             elapsed: discovered.elapsed,
-            attempts: 1,
-            fresh: true,
+            attempts: discovered.attempts,
+            fresh: discovered.attempts == 1,
             record: discovered.record,
             policy: None,
             mx: discovered.mx,
@@ -111,7 +111,7 @@ impl Survey {
             elapsed: Duration::ZERO,
             attempts: 1,
             fresh: false,
-            record: record::Seen { answer: None, sibling: None, apex: None, parent: None },
+            record: record::Seen::of(None),
             policy: None,
             mx: None,
             hosts: None,
@@ -193,10 +193,22 @@ impl Surveyor {
         discover(&self.resolver, domain, self.questions.also).await
     }
 
+    /// What is asked of every domain beside the record.
+    #[must_use]
+    pub fn also(&self) -> Also {
+        self.questions.also
+    }
+
+    /// Whether nothing more is wanted of a domain that has no record.
+    #[must_use]
+    pub fn wants_no_more(&self) -> bool {
+        !self.questions.deep && !self.questions.all_hosts
+    }
+
     /// Whether what discovery saw is all that is wanted of the domain.
     #[must_use]
     pub fn is_settled(&self, discovered: &Discovered) -> bool {
-        discovered.is_settled() && !self.questions.deep && !self.questions.all_hosts
+        discovered.is_settled() && self.wants_no_more()
     }
 
     /// Asks everything else.

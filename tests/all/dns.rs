@@ -30,7 +30,7 @@ const SLACK: Duration = Duration::from_secs(1);
 pub(crate) fn config(upstreams: Vec<Upstream>) -> NetConfig {
     NetConfig {
         upstreams,
-        roots: Arc::new([RootStore { name: "none".into(), anchors: Arc::new(rustls::RootCertStore::empty()) }]),
+        roots: Arc::new([RootStore::new("none", Arc::new(rustls::RootCertStore::empty()))]),
         reach: Arc::new(Reach::default()),
         https_port: 443,
         smtp_port: 25,

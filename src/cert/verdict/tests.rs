@@ -43,7 +43,7 @@ impl Authority {
     fn store(&self, name: &str) -> RootStore {
         let mut anchors = rustls::RootCertStore::empty();
         anchors.add(self.der.clone().into()).unwrap();
-        RootStore { name: name.to_owned(), anchors: Arc::new(anchors) }
+        RootStore::new(name, Arc::new(anchors))
     }
 }
 

@@ -62,7 +62,12 @@ impl Servers {
         let readers = Readers::new();
         let servers: Result<_, _> =
             config.upstreams.iter().map(|upstream| Server::new(upstream, config, &readers)).collect();
-        Ok(Self { servers: servers?, rate: config.rate.map(|rate| Arc::new(Rate::new(rate))), turn: AtomicUsize::new(0), readers })
+        Ok(Self {
+            servers: servers?,
+            rate: config.rate.map(|rate| Arc::new(Rate::new(rate))),
+            turn: AtomicUsize::new(0),
+            readers,
+        })
     }
 
     /// Asks until there is an answer of RCODE 0 or 3, or no more to try.

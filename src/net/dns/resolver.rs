@@ -44,7 +44,12 @@ impl Resolver {
     /// randomness or no TLS.
     pub fn new(config: &NetConfig) -> Result<Self, Error> {
         getrandom::fill(&mut [0; 2]).map_err(|error| Error::Internal(format!("no randomness: {error}")))?;
-        Ok(Self { servers: Arc::new(Servers::new(config)?), time: config.timeouts.dns, telling: false, patience: Duration::ZERO })
+        Ok(Self {
+            servers: Arc::new(Servers::new(config)?),
+            time: config.timeouts.dns,
+            telling: false,
+            patience: Duration::ZERO,
+        })
     }
 
     /// The TXT records at a name, by their bytes: a resolver may turn a set round from answer to answer (RFC 1034 3.6), and

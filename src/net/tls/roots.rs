@@ -20,7 +20,7 @@ pub fn root_store(spec: &str) -> Result<RootStore, Error> {
         "system" => (spec.to_owned(), system()?),
         file => (stem(file)?, pem_file(file)?),
     };
-    Ok(RootStore { name, anchors: Arc::new(anchors) })
+    Ok(RootStore::new(name, Arc::new(anchors)))
 }
 
 fn system() -> Result<RootCertStore, Error> {

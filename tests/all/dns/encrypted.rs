@@ -65,7 +65,7 @@ impl Server {
                 });
             }
         });
-        Self { port, roots: Arc::new([RootStore { name: "test".into(), anchors: Arc::new(anchors) }]), tasks }
+        Self { port, roots: Arc::new([RootStore::new("test", Arc::new(anchors))]), tasks }
     }
 
     fn resolver(&self, upstream: &str) -> Resolver {

@@ -57,7 +57,7 @@ impl Authority {
     pub(crate) fn store(&self, name: &str) -> RootStore {
         let mut anchors = rustls::RootCertStore::empty();
         anchors.add(self.der.clone()).unwrap();
-        RootStore { name: name.to_owned(), anchors: Arc::new(anchors) }
+        RootStore::new(name, Arc::new(anchors))
     }
 }
 

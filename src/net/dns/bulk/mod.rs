@@ -47,6 +47,17 @@ pub enum Absent {
     NxDomain,
 }
 
+impl Absent {
+    /// The same as the verdict of a look-up.
+    #[must_use]
+    pub fn lookup<T>(self) -> super::Lookup<T> {
+        match self {
+            Self::NoData => super::Lookup::NoData,
+            Self::NxDomain => super::Lookup::NxDomain,
+        }
+    }
+}
+
 /// A subject of which nothing was asked but the record, at whose name plainly nothing stands: no alias, no extended error,
 /// no oddity of the message.
 #[derive(Clone, Debug)]
