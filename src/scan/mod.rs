@@ -19,6 +19,7 @@ mod stop;
 mod summary;
 mod tables;
 
+pub use plain::PlainRows;
 pub use summary::Summary;
 pub use tables::{Tables, Which};
 

@@ -54,39 +54,91 @@ pub struct Summary {
 impl Summary {
     /// Adds what was counted over other rows of the same scan.
     pub fn add(&mut self, other: &Self) {
-        let _ = other;
+        // Every count by name, so that a new one cannot be forgotten.
+        let Self {
+            lines,
+            rows,
+            rejects,
+            duplicates,
+            blank,
+            announced,
+            strict_ok,
+            effective_ok,
+            failed,
+            hosts,
+            verdicts,
+            outcomes,
+            modes,
+            findings,
+            failures,
+            host_findings,
+            host_failures,
+        } = other;
+        for (own, others) in [
+            (&mut self.lines, lines),
+            (&mut self.rows, rows),
+            (&mut self.rejects, rejects),
+            (&mut self.duplicates, duplicates),
+            (&mut self.blank, blank),
+            (&mut self.announced, announced),
+            (&mut self.strict_ok, strict_ok),
+            (&mut self.effective_ok, effective_ok),
+            (&mut self.failed, failed),
+        ] {
+            *own += others;
+        }
+        for (own, others) in [
+            (&mut self.hosts, hosts),
+            (&mut self.verdicts, verdicts),
+            (&mut self.outcomes, outcomes),
+            (&mut self.modes, modes),
+            (&mut self.findings, findings),
+            (&mut self.failures, failures),
+            (&mut self.host_findings, host_findings),
+            (&mut self.host_failures, host_failures),
+        ] {
+            for (name, count) in others {
+                *own.entry(name).or_default() += count;
+            }
+        }
     }
 
     /// Counts one row.
     pub fn count(&mut self, row: &Domains) {
+        self.count_alike(row, 1);
+    }
+
+    /// Counts so many rows that differ from this one in nothing that is counted.
+    pub fn count_alike(&mut self, row: &Domains, rows: i64) {
         let judged = &row.judged;
-        self.rows += 1;
-        self.announced += i64::from(judged.record.announced);
-        self.strict_ok += i64::from(judged.strict_ok() == Some(true));
-        self.effective_ok += i64::from(judged.effective_ok() == Some(true));
+        let if_so = |is_so: bool| if is_so { rows } else { 0 };
+        self.rows += rows;
+        self.announced += if_so(judged.record.announced);
+        self.strict_ok += if_so(judged.strict_ok() == Some(true));
+        self.effective_ok += if_so(judged.effective_ok() == Some(true));
         let unseen = judged.delivery.as_ref().is_some_and(|delivery| !delivery.failures.is_empty());
-        self.failed += i64::from(!judged.failures.is_empty() || unseen);
+        self.failed += if_so(!judged.failures.is_empty() || unseen);
         if let Some(verdict) = judged.delivery.as_ref().and_then(|delivery| delivery.outcome.verdict) {
-            *self.verdicts.entry(verdict.word()).or_default() += 1;
+            *self.verdicts.entry(verdict.word()).or_default() += rows;
         }
-        *self.outcomes.entry(judged.decision.outcome.word()).or_default() += 1;
+        *self.outcomes.entry(judged.decision.outcome.word()).or_default() += rows;
         if let Some(policy) = judged.policy.as_ref().and_then(|policy| policy.usable())
             && judged.effective_ok() == Some(true)
         {
-            *self.modes.entry(policy.mode.word()).or_default() += 1;
+            *self.modes.entry(policy.mode.word()).or_default() += rows;
         }
         for code in judged.finding_codes() {
-            *self.findings.entry(code.as_str()).or_default() += 1;
+            *self.findings.entry(code.as_str()).or_default() += rows;
         }
         for code in judged.failure_codes() {
-            *self.failures.entry(code.as_str()).or_default() += 1;
+            *self.failures.entry(code.as_str()).or_default() += rows;
         }
         let Some(delivery) = &judged.delivery else { return };
         for code in delivery.finding_codes() {
-            *self.host_findings.entry(code.as_str()).or_default() += 1;
+            *self.host_findings.entry(code.as_str()).or_default() += rows;
         }
         for code in delivery.failure_codes() {
-            *self.host_failures.entry(code.as_str()).or_default() += 1;
+            *self.host_failures.entry(code.as_str()).or_default() += rows;
         }
     }
 
@@ -189,4 +241,53 @@ fn top(codes: &BTreeMap<&'static str, i64>) -> Vec<(&'static str, i64)> {
     sorted.sort_by_key(|(code, count)| (std::cmp::Reverse(*count), *code));
     sorted.truncate(TOP);
     sorted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A summary in which every count is its own, the same number from one to the next and `step` apart.
+    fn summary(step: i64, names: &[&'static str]) -> Summary {
+        let mut next = 0;
+        let mut one = || {
+            next += step;
+            next
+        };
+        let numbers: [i64; 9] = std::array::from_fn(|_| one());
+        let mut named = || names.iter().map(|name| (*name, one())).collect::<BTreeMap<_, _>>();
+        let [lines, rows, rejects, duplicates, blank, announced, strict_ok, effective_ok, failed] = numbers;
+        Summary {
+            lines,
+            rows,
+            rejects,
+            duplicates,
+            blank,
+            announced,
+            strict_ok,
+            effective_ok,
+            failed,
+            hosts: named(),
+            verdicts: named(),
+            outcomes: named(),
+            modes: named(),
+            findings: named(),
+            failures: named(),
+            host_findings: named(),
+            host_failures: named(),
+        }
+    }
+
+    #[test]
+    fn summaries_of_other_rows_add_up_count_by_count() {
+        let mut sum = summary(1, &["a", "b"]);
+        sum.add(&summary(100, &["a", "b"]));
+        assert_eq!(sum, summary(101, &["a", "b"]));
+        // What one of them never met counts as none.
+        for (one, other) in [(summary(1, &["a"]), Summary::default()), (Summary::default(), summary(1, &["a"]))] {
+            let mut sum = one;
+            sum.add(&other);
+            assert_eq!(sum, summary(1, &["a"]));
+        }
+    }
 }

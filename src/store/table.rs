@@ -1,8 +1,9 @@
 //! Tables: columns put together under one name, and with them schema, documentation, Arrow batches and JSON.
 
+use std::iter::repeat_n;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use arrow_array::{Array as _, ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -30,11 +31,20 @@ struct TableColumn<R> {
     name: String,
     type_name: String,
     sentence: &'static str,
+    readers: Readers<R>,
+}
+
+/// The readers of a column.
+struct Readers<R> {
+    /// Of many rows, each read.
     array: Box<ReadArray<R>>,
+    /// Of one row that stands many times.
+    repeated: Box<ReadRepeated<R>>,
     json: Box<ReadJson<R>>,
 }
 
 type ReadArray<R> = dyn Fn(&[R]) -> Result<ArrayRef, array::Mismatch> + Send + Sync;
+type ReadRepeated<R> = dyn Fn(&R, usize) -> Result<ArrayRef, array::Mismatch> + Send + Sync;
 type ReadJson<R> = dyn Fn(&R) -> Value + Send + Sync;
 
 /// What `stscan columns` says of one column.
@@ -66,9 +76,12 @@ impl<R: 'static> Table<R> {
     #[must_use]
     pub fn columns(mut self, columns: &'static [Column<R>]) -> Self {
         for column in columns {
-            let array = |rows: &[R]| array::build(&column.cell, rows.iter().map(Some));
-            let json = |row: &R| array::json(&column.cell, row);
-            self.push("", column, Box::new(array), Box::new(json));
+            let readers = Readers {
+                array: Box::new(|rows| array::build(&column.cell, rows.iter().map(Some))),
+                repeated: Box::new(|row, count| array::build(&column.cell, repeat_n(Some(row), count))),
+                json: Box::new(|row| array::json(&column.cell, row)),
+            };
+            self.push("", column, readers);
         }
         self
     }
@@ -93,13 +106,17 @@ impl<R: 'static> Table<R> {
                 }
                 array::build(&column.cell, rows.iter().map(part))
             };
-            let json = move |row: &R| part(row).map_or(Value::Null, |probe| array::json(&column.cell, probe));
-            self.push(prefix, column, Box::new(array), Box::new(json));
+            let readers = Readers {
+                array: Box::new(array),
+                repeated: Box::new(move |row, count| array::build(&column.cell, repeat_n(part(row), count))),
+                json: Box::new(move |row| part(row).map_or(Value::Null, |probe| array::json(&column.cell, probe))),
+            };
+            self.push(prefix, column, readers);
         }
         self
     }
 
-    fn push<S>(&mut self, prefix: &str, column: &'static Column<S>, array: Box<ReadArray<R>>, json: Box<ReadJson<R>>) {
+    fn push<S>(&mut self, prefix: &str, column: &'static Column<S>, readers: Readers<R>) {
         let name = format!("{prefix}{}", column.name);
         assert!(self.schema.field_with_name(&name).is_err(), "the table {} has the column {name} twice", self.name);
         let field = Field::new(&name, array::data_type(&column.cell), true)
@@ -107,7 +124,7 @@ impl<R: 'static> Table<R> {
         let fields: Vec<_> = self.schema.fields().iter().cloned().chain([Arc::new(field)]).collect();
         self.schema = Arc::new(Schema::new(fields));
         let type_name = array::type_name(&column.cell);
-        self.columns.push(TableColumn { name, type_name, sentence: column.sentence, array, json });
+        self.columns.push(TableColumn { name, type_name, sentence: column.sentence, readers });
     }
 
     /// The name of the table, which is that of its directory.
@@ -128,12 +145,41 @@ impl<R: 'static> Table<R> {
     /// [`Error::Internal`] where a struct does not match its declaration, or a column would hold 2 GiB.
     pub fn batch(&self, scan_id: &str, rows: &[R]) -> Result<RecordBatch, Error> {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len() + 1);
-        arrays.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(scan_id, rows.len()))));
+        arrays.push(Arc::new(StringArray::from_iter_values(repeat_n(scan_id, rows.len()))));
         for column in &self.columns {
-            let array = (column.array)(rows).map_err(|mismatch| self.fault(&column.name, &mismatch))?;
+            let array = (column.readers.array)(rows).map_err(|mismatch| self.fault(&column.name, &mismatch))?;
             arrays.push(array);
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+        self.record_batch(arrays, rows.len())
+    }
+
+    /// One row `count` times over: the batch of as many rows that are alike, read only once.
+    ///
+    /// Most columns of such a row are null; all of one type share one array, so that a batch is small.
+    ///
+    /// # Errors
+    /// As [`Table::batch`].
+    pub fn repeated(&self, scan_id: &str, row: &R, count: usize) -> Result<RecordBatch, Error> {
+        let mut nulls: Vec<ArrayRef> = Vec::new();
+        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len() + 1);
+        arrays.push(Arc::new(StringArray::from_iter_values(repeat_n(scan_id, count))));
+        for column in &self.columns {
+            let read = |count| (column.readers.repeated)(row, count).map_err(|what| self.fault(&column.name, &what));
+            let one = read(1)?;
+            arrays.push(if one.null_count() == 0 {
+                read(count)?
+            } else if let Some(shared) = nulls.iter().find(|nulls| nulls.data_type() == one.data_type()) {
+                Arc::clone(shared)
+            } else {
+                nulls.push(new_null_array(one.data_type(), count));
+                Arc::clone(&nulls[nulls.len() - 1])
+            });
+        }
+        self.record_batch(arrays, count)
+    }
+
+    fn record_batch(&self, arrays: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, Error> {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(self.schema(), arrays, &options)
             .map_err(|error| self.fault("*", &error.to_string()))
     }
@@ -145,7 +191,7 @@ impl<R: 'static> Table<R> {
     /// One row as a JSON object with the same names; what the table keeps as null is null.
     #[must_use]
     pub fn json(&self, row: &R) -> Map<String, Value> {
-        self.columns.iter().map(|column| (column.name.clone(), (column.json)(row))).collect()
+        self.columns.iter().map(|column| (column.name.clone(), (column.readers.json)(row))).collect()
     }
 
     /// The columns, in order, for documentation.

@@ -25,9 +25,9 @@ use crate::net::pace::Rate;
 /// 1, 3 and 4 s.
 const EIGHTHS: [u32; 2] = [1, 3];
 /// How often resolvers may say that they failed, or send what breaks the format, before we believe it.
-const REPEATS: u32 = 2;
+pub(super) const REPEATS: u32 = 2;
 /// FORMERR, NOTIMP and BADVERS: what a server that knows no EDNS may say to it (RFC 6891 7).
-const NO_EDNS: [u16; 3] = [1, 4, 16];
+pub(super) const NO_EDNS: [u16; 3] = [1, 4, 16];
 
 /// SERVFAIL (RFC 1035 4.1.1): what a resolver says that validates and finds the answer bogus (RFC 4035 5.5), and what every
 /// resolver says that got none.
@@ -302,7 +302,7 @@ impl Servers {
 }
 
 /// How long a try may wait.
-fn share(time: Duration, tries: u32) -> Duration {
+pub(super) fn share(time: Duration, tries: u32) -> Duration {
     let eighths = usize::try_from(tries).ok().and_then(|tries| EIGHTHS.get(tries));
     eighths.map_or(time, |eighths| time * *eighths / 8)
 }

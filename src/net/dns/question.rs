@@ -16,6 +16,8 @@ const CHECKING_DISABLED: u8 = 0x10;
 const DNSSEC_OK: u8 = 0x80;
 /// Type OPT (RFC 6891 6.1.2).
 const OPT: u16 = 41;
+/// The OPT record of a query: root name, type, payload, flags, and no options.
+const OPT_LENGTH: usize = 11;
 /// Class IN (RFC 1035 3.2.4).
 const IN: u16 = 1;
 
@@ -121,6 +123,11 @@ impl Query {
             bytes.extend([0, 0, dnssec, 0, 0, 0]);
         }
         Self { bytes, end, secret: false }
+    }
+
+    /// A query that went out as a datagram with EDNS, from its bytes: to hold an answer against it.
+    pub(super) fn sent(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.to_vec(), end: bytes.len() - OPT_LENGTH, secret: true }
     }
 
     /// Draws another id.

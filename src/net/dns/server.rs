@@ -301,7 +301,7 @@ where
 
 /// Whether a resolver runs on this machine and is reached without anybody in between. One that only passes on what others
 /// say is to clear AD, or to have a way to them that is as safe (RFC 4035 4.9.3).
-fn is_local(upstream: &Upstream) -> bool {
+pub(super) fn is_local(upstream: &Upstream) -> bool {
     match upstream {
         Upstream::Udp(to) | Upstream::Tcp(to) => to.ip().to_canonical().is_loopback(),
         // A loopback address there is a tunnel to somewhere else.

@@ -188,6 +188,35 @@ fn columns_lie_in_the_encodings_that_suit_them() {
 }
 
 #[test]
+fn numbers_have_a_smallest_and_a_largest_and_texts_have_none() {
+    let (home, mut writer) = writer(Limits::default());
+    writer.write(&batch(0..100)).unwrap();
+    let parts = writer.finish().unwrap();
+    let reader = SerializedFileReader::new(File::open(home.path().join(&parts[0].path)).unwrap()).unwrap();
+    for (name, expected) in [("seq", true), ("domain", false), ("status", false), ("scan_id", false)] {
+        let columns = reader.metadata().row_group(0).columns();
+        let chunk = columns.iter().find(|chunk| chunk.column_path().string() == name).unwrap();
+        let bounds = chunk.statistics().is_some_and(|statistics| statistics.min_bytes_opt().is_some());
+        assert_eq!(bounds, expected, "{name}");
+    }
+}
+
+#[test]
+fn an_open_part_holds_no_more_than_one_row_group() {
+    let (home, mut writer) = writer(Limits::default());
+    let mut open = 0;
+    for start in (0..600_000).step_by(50_000) {
+        let rows: Vec<i64> = (start..start + 50_000).map(|row| row % 1_000).collect();
+        writer.write(&table().batch("s1", &rows).unwrap()).unwrap();
+        open = open.max(writer.open.as_ref().unwrap().writer.in_progress_rows());
+    }
+    assert!((50_000..encoding::GROUP_ROWS).contains(&open), "{open} rows");
+    let parts = writer.finish().unwrap();
+    let reader = SerializedFileReader::new(File::open(home.path().join(&parts[0].path)).unwrap()).unwrap();
+    assert_eq!(reader.metadata().num_row_groups(), 600_000_usize.div_ceil(encoding::GROUP_ROWS));
+}
+
+#[test]
 fn a_dictionary_that_grows_too_large_gives_way() {
     let (home, mut writer) = writer(Limits::default());
     for start in (0..40_000).step_by(10_000) {

@@ -159,6 +159,18 @@ fn rows_without_the_probe_and_no_rows_have_the_same_schema() {
 }
 
 #[test]
+fn a_row_many_times_over_is_the_batch_of_as_many_rows() {
+    for row in 0..rows().len() {
+        for count in [0, 1, 9] {
+            let alike: Vec<Outer> = (0..count).filter_map(|_| rows().into_iter().nth(row)).collect();
+            let by_rows = table().batch("scan-1", &alike).unwrap();
+            let repeated = table().repeated("scan-1", &rows()[row], count).unwrap();
+            assert_eq!(repeated, by_rows, "row {row}, {count} times");
+        }
+    }
+}
+
+#[test]
 fn the_schema_holds_no_type_that_a_reader_would_stumble_over() {
     fn plain(data_type: &DataType, depth: u32) -> bool {
         match data_type {

@@ -3,6 +3,7 @@
 //! A test whose server is not installed says so and passes; where `STSCAN_REQUIRE_SERVERS` is set, it fails.
 
 pub(crate) mod dnssec;
+mod killed;
 mod mail;
 mod nginx;
 mod openssl;

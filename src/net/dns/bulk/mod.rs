@@ -9,19 +9,30 @@
 //! back as [`Heard::Slow`], to be asked by the [`Resolver`](super::Resolver).
 
 mod adapt;
+mod bucket;
+mod control;
+mod engine;
+mod flights;
 mod health;
+mod kind;
+mod lane;
+mod moment;
+mod plain;
+mod reading;
+mod secret;
+mod slots;
+mod socket;
+mod sockets;
+
+pub use engine::Engine;
 
 use std::collections::VecDeque;
-use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::{Answer, Mx, Security, Txt};
-use crate::error::Error;
 use crate::failure::Failure;
 use crate::name::HostName;
 use crate::net::NetConfig;
-use crate::net::pace::Rate;
 
 /// Something with a name to ask for.
 pub trait Named {
@@ -171,32 +182,6 @@ pub enum Ended {
     Dropped,
     /// No resolver answered for so long that there is no hope: how they failed. What was in flight was not told.
     Unusable(Failure),
-}
-
-/// The engine of one thread.
-pub struct Engine<T> {
-    subjects: PhantomData<T>,
-}
-
-impl<T: Named> Engine<T> {
-    /// An engine for the upstreams of this configuration, with at most `in_flight` questions in flight. `rate` is what all
-    /// engines and resolvers of this process share, if the user limits it; else each resolver's rate adapts to it.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] where an upstream is not UDP (see [`is_possible`]), [`Error::Io`] where no socket can be opened.
-    pub fn new(config: &NetConfig, asking: Asking, in_flight: usize, rate: Option<Arc<Rate>>) -> Result<Self, Error> {
-        let _ = (config, asking, in_flight, rate);
-        Ok(Self { subjects: PhantomData })
-    }
-
-    /// Asks for every subject that the port has, until there are no more and all are told.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] where a socket fails in a way that is nobody's but ours.
-    pub fn run(self, port: &mut impl Port<T>) -> Result<Ended, Error> {
-        let _ = (port, self.subjects);
-        Ok(Ended::Done)
-    }
 }
 
 /// Whether these resolvers can be asked in bulk: all of them take datagrams.
