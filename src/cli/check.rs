@@ -15,7 +15,7 @@ use crate::discover::Also;
 use crate::error::Error;
 use crate::failure::Failure;
 use crate::name::Domain;
-use crate::net::dns::Resolver;
+use crate::net::dns::{Resolver, unusable};
 use crate::probe::host;
 use crate::scan::Tables;
 use crate::sts::sender::Outcome;
@@ -49,11 +49,15 @@ pub struct CheckArgs {
 pub async fn run(args: CheckArgs) -> Result<u8, Error> {
     let targets =
         args.domains.iter().enumerate().map(|(seq, text)| target(seq, text)).collect::<Result<Vec<_>, _>>()?;
-    let config = args.net.config()?;
+    let mut config = args.net.config()?;
+    if !args.net.names_dns_canaries() {
+        // A person who asks about one domain sees at once what a scan would have to be told.
+        config.dns_canaries = [].into();
+    }
     let resolver = Resolver::new(&config)?;
     if let Err(failure) = resolver.preflight().await {
         resolver.close().await;
-        return Err(Error::Unavailable(page::no_resolver(&config.upstreams, &failure)));
+        return Err(Error::Unavailable(unusable(&config.upstreams, &failure)));
     }
     // A person wants to know where the record stands if it is not at its place: deep.
     let questions =

@@ -147,6 +147,7 @@ fn command_line(
         ("--https-port", lab.https_port.to_string()),
         ("--smtp-port", lab.smtp_port.to_string()),
         ("--smtp-canary", lab::CANARY.to_owned()),
+        ("--dns-canary", lab::CANARY.to_owned()),
         ("--roots", roots.display().to_string()),
         ("--roots", community.display().to_string()),
         ("--allow-network", lab::NETWORK.to_owned()),

@@ -52,12 +52,12 @@ pub async fn run(args: LabArgs) -> Result<(), Error> {
     let (roots, community) = lab.write_roots(&args.write_roots)?;
     let domains = lab.population().members().len();
     let worlds = lab.population().worlds().len();
-    // Without it the mail hosts are taken to be within reach.
+    // Without it the mail hosts are taken to be within reach, and the resolver to tell the truth.
     let canary = if lab.population().truth(lab::CANARY).is_some() { lab::CANARY } else { "none" };
     output::print(&format!(
         "{domains} domains of {worlds} worlds. Scan them so, and press Ctrl-C to end:\n\n\
-         stscan scan {} --resolver {} --https-port {} --smtp-port {} --smtp-canary {canary} --roots {} --roots {} \
-         --allow-network {NETWORK} --allow-network {NETWORK_V6} --no-contact --out DIR\n",
+         stscan scan {} --resolver {} --https-port {} --smtp-port {} --smtp-canary {canary} --dns-canary {canary} \
+         --roots {} --roots {} --allow-network {NETWORK} --allow-network {NETWORK_V6} --no-contact --out DIR\n",
         args.write_list.display(),
         lab.resolver,
         lab.https_port,

@@ -52,9 +52,13 @@ pub struct NetArgs {
     /// Network that may be talked to although it is not public; repeatable
     #[arg(long, value_name = "CIDR")]
     pub allow_network: Vec<IpNet>,
-    /// DNS questions a second, at most
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub rate: Option<u32>,
+    /// DNS questions a second, of all resolvers together, or auto: as many as each resolver answers without failing
+    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = pace)]
+    pub rate: Pace,
+    /// Domain that is known to announce MTA-STS, by which to find out whether a resolver tells the truth; repeatable, none to
+    /// take its word for it [default: gmail.com, outlook.com, yahoo.com for a scan, none for a check]
+    #[arg(long, value_name = "DOMAIN", value_parser = canary)]
+    pub dns_canary: Vec<String>,
     /// Connections at a time to one address
     #[arg(long, value_name = "N", default_value_t = PER_HOST, value_parser = at_least_one)]
     pub per_host: usize,
@@ -76,6 +80,24 @@ pub struct NetArgs {
     /// Seconds for the whole conversation with a mail host
     #[arg(long, value_name = "SECONDS", default_value = "90", value_parser = seconds)]
     pub timeout_smtp: Duration,
+}
+
+/// How fast to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// As fast as each resolver can take it.
+    Auto,
+    /// So many questions a second, at most.
+    Limited(u32),
+}
+
+impl Pace {
+    fn limit(self) -> Option<u32> {
+        match self {
+            Self::Auto => None,
+            Self::Limited(per_second) => Some(per_second),
+        }
+    }
 }
 
 /// What to ask.
@@ -117,6 +139,15 @@ fn helo(text: &str) -> Result<String, String> {
     match last {
         Some(last) if !last.bytes().all(|b| b.is_ascii_digit()) && !text.contains('_') => Ok(name.to_string()),
         _ => Err("neither a host name with a dot nor an address in brackets".to_owned()),
+    }
+}
+
+/// A number of questions a second, or `auto`.
+fn pace(text: &str) -> Result<Pace, String> {
+    match text.parse() {
+        Ok(per_second @ 1..) => Ok(Pace::Limited(per_second)),
+        _ if text == "auto" => Ok(Pace::Auto),
+        _ => Err(format!("neither a number from 1 to {} nor auto", u32::MAX)),
     }
 }
 
@@ -163,19 +194,30 @@ impl QuestionArgs {
 }
 
 /// Domains that take mail from everywhere, at three operators, whose mail hosts have certificates that fit: all three have
-/// enforced MTA-STS for years.
+/// announced and enforced MTA-STS for years.
 const CANARIES: [&str; 3] = ["gmail.com", "outlook.com", "yahoo.com"];
+
+/// The canaries that were given, or the usual ones; `None` where none are wanted.
+fn canaries(given: &[String]) -> Option<Vec<HostName>> {
+    let names: Vec<&str> = match given {
+        [none] if none == "none" => return None,
+        [] => CANARIES.to_vec(),
+        given => given.iter().map(String::as_str).collect(),
+    };
+    Some(names.into_iter().filter_map(|name| HostName::parse(name).ok()).collect())
+}
 
 impl NetArgs {
     /// The domains by which to find out whether mail hosts can be reached; `None` where that is taken for granted.
     #[must_use]
     pub fn canaries(&self) -> Option<Vec<HostName>> {
-        let given: Vec<&str> = match self.smtp_canary.as_slice() {
-            [none] if none == "none" => return None,
-            [] => CANARIES.to_vec(),
-            given => given.iter().map(String::as_str).collect(),
-        };
-        Some(given.into_iter().filter_map(|name| HostName::parse(name).ok()).collect())
+        canaries(&self.smtp_canary)
+    }
+
+    /// Whether domains were named by which to find out whether a resolver tells the truth.
+    #[must_use]
+    pub fn names_dns_canaries(&self) -> bool {
+        !self.dns_canary.is_empty()
     }
 
     /// The configuration, made once.
@@ -190,8 +232,10 @@ impl NetArgs {
         };
         let specs = if self.roots.is_empty() { vec!["mozilla".to_owned()] } else { self.roots.clone() };
         let roots = specs.iter().map(|spec| root_store(spec)).collect::<Result<Vec<_>, _>>()?;
-        if self.smtp_canary.len() > 1 && self.smtp_canary.iter().any(|name| name == "none") {
-            return Err(Error::Usage("--smtp-canary none stands alone".to_owned()));
+        for (option, names) in [("--smtp-canary", &self.smtp_canary), ("--dns-canary", &self.dns_canary)] {
+            if names.len() > 1 && names.iter().any(|name| name == "none") {
+                return Err(Error::Usage(format!("{option} none stands alone")));
+            }
         }
         if let Some(twice) =
             roots.iter().enumerate().find(|(at, store)| roots[..*at].iter().any(|r| r.name == store.name))
@@ -215,8 +259,8 @@ impl NetArgs {
                 smtp: self.timeout_smtp,
             },
             per_host: self.per_host,
-            rate: self.rate,
-            dns_canaries: [].into(),
+            rate: self.rate.limit(),
+            dns_canaries: canaries(&self.dns_canary).unwrap_or_default().into(),
             trust_ad: self.trust_ad,
         })
     }
@@ -257,6 +301,26 @@ mod tests {
         ] {
             assert!(helo(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_rate_is_a_number_or_auto() {
+        assert_eq!(pace("auto"), Ok(Pace::Auto));
+        assert_eq!(pace("1"), Ok(Pace::Limited(1)));
+        for text in ["", "0", "-1", "4294967296", "none", "Auto", "1.5"] {
+            assert!(pace(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn canaries_are_the_usual_ones_or_others_or_none() {
+        let of = |given: &[&str]| {
+            let given: Vec<String> = given.iter().map(|name| (*name).to_owned()).collect();
+            canaries(&given).map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&[]), Some(CANARIES.map(str::to_owned).to_vec()));
+        assert_eq!(of(&["a.example", "b.example"]), Some(vec!["a.example".to_owned(), "b.example".to_owned()]));
+        assert_eq!(of(&["none"]), None);
     }
 
     #[test]

@@ -63,7 +63,8 @@ const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 53);
 pub const NETWORK: &str = "127.0.0.0/8";
 /// The network of its one IPv6 address.
 pub const NETWORK_V6: &str = "::1/128";
-/// A domain that takes mail, by which to see that the mail servers are within reach, for `--smtp-canary`.
+/// A domain that announces MTA-STS and takes mail, by which to see that the resolver tells the truth and that the mail servers
+/// are within reach, for `--dns-canary` and `--smtp-canary`.
 pub const CANARY: &str = "canary.test";
 /// Tries to find a port that is free on every address of the servers.
 const PORT_TRIES: usize = 16;

@@ -37,8 +37,8 @@ use crate::error::Error;
 use crate::list::{self, PrepareOptions, Prepared, Source};
 use crate::name::HostName;
 use crate::net::NetConfig;
-use crate::net::dns::Resolver;
 use crate::net::dns::bulk::Plain;
+use crate::net::dns::{CanaryWords, Resolver, unusable};
 use crate::net::smtp::{Families, Way};
 use crate::progress::{Meter, Mode, Progress};
 use crate::scan::crew::{Done, Room};
@@ -198,14 +198,13 @@ async fn open(
     started_at: Timestamp,
     prepared: &Prepared,
 ) -> Result<Surveyor, Error> {
-    resolver.preflight().await.map_err(|failure| {
-        Error::Unavailable(format!("the resolver does not answer ({}): {}", upstreams(job), failure.code))
-    })?;
+    let canaries = resolver.preflight().await;
+    let canaries = canaries.map_err(|failure| Error::Unavailable(unusable(&job.net.upstreams, &failure)))?;
     let (surveyor, outlook) = Surveyor::open(&job.net, resolver.clone(), job.questions, job.canaries.as_deref()).await;
     if let Some(notice) = outlook.notice(job.net.smtp_port) {
         (job.notice)(&notice);
     }
-    dataset.write_scan_info(&info(job, dataset.scan_id(), started_at, prepared, &outlook))?;
+    dataset.write_scan_info(&info(job, dataset.scan_id(), started_at, prepared, vantage(&canaries, &outlook)))?;
     Ok(surveyor)
 }
 
@@ -301,7 +300,7 @@ fn read(
     }
 }
 
-fn info(job: &Job, scan_id: &str, started_at: Timestamp, prepared: &Prepared, mail: &MailOutlook) -> ScanInfo {
+fn info(job: &Job, scan_id: &str, started_at: Timestamp, prepared: &Prepared, vantage: Vantage) -> ScanInfo {
     let roots: BTreeMap<String, String> =
         job.net.roots.iter().map(|store| (store.name.clone(), roots_version(store))).collect();
     let lists = prepared.sources.iter().map(|source| ListInfo {
@@ -318,12 +317,12 @@ fn info(job: &Job, scan_id: &str, started_at: Timestamp, prepared: &Prepared, ma
         options: job.options.clone(),
         versions: Versions::new(PSL, roots),
         resolvers: job.net.upstreams.iter().map(ToString::to_string).collect(),
-        vantage: vantage(mail),
+        vantage,
         seed: job.prepare.seed,
     }
 }
 
-fn vantage(mail: &MailOutlook) -> Vantage {
+fn vantage(canaries: &CanaryWords, mail: &MailOutlook) -> Vantage {
     let over = |family: fn(Families) -> Way| mail.families().map(|families| family(families).word().to_owned());
     Vantage {
         host: host_name(),
@@ -331,6 +330,7 @@ fn vantage(mail: &MailOutlook) -> Vantage {
         mail_cause: mail.cause().map(|code| code.as_str().to_owned()),
         mail_ipv4: over(|families| families.v4),
         mail_ipv6: over(|families| families.v6),
+        dns_canaries: canaries.iter().map(|(canary, said)| (canary.clone(), (*said).to_owned())).collect(),
     }
 }
 

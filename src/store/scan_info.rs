@@ -81,4 +81,8 @@ pub struct Vantage {
     /// The same over IPv6.
     #[serde(default)]
     pub mail_ipv6: Option<String>,
+    /// What the resolvers said of the record of each domain that is known to have one: found, nodata, nxdomain, or the code of
+    /// the failure; where they do not agree, what speaks against one of them.
+    #[serde(default)]
+    pub dns_canaries: BTreeMap<String, String>,
 }

@@ -35,6 +35,8 @@ impl Served {
             roots.to_str().unwrap(),
             "--allow-network",
             lab::NETWORK,
+            "--dns-canary",
+            lab::CANARY,
             "--timeout-dns",
             "2",
             "--timeout-https",

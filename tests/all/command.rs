@@ -83,6 +83,10 @@ fn usage_errors_are_2() {
         &["scan", "-", "-", "--out", "y", "--resolver", "127.0.0.1:9"],
         &["check", "not a domain"],
         &["check", "example.com", "--resolver", "ftp://192.0.2.1"],
+        &["check", "example.com", "--rate", "0"],
+        &["scan", "x", "--out", "y", "--rate", "fast"],
+        &["scan", "x", "--out", "y", "--dns-canary", "none", "--dns-canary", "example.com"],
+        &["scan", "x", "--out", "y", "--dns-canary", "192.0.2.1:53"],
     ] {
         let output = stscan(arguments);
         assert_eq!(status(&output), 2, "{arguments:?}: {}", stderr(&output));
@@ -210,19 +214,12 @@ fn a_resolver_that_fails_every_question_ends_the_scan_with_75() {
     let folder = tempfile::tempdir().unwrap();
     let names: String = (0..10_000).map(|n| format!("name-{n}.example\n")).collect();
     let list = list(folder.path(), names.as_bytes());
-    for rcode in [2, 5] {
+    // With canaries that is known before the first domain is asked for.
+    for (rcode, canary) in [(2, "none"), (5, "none"), (2, "canary.example"), (5, "canary.example")] {
         let resolver = Silent::answering(Some(rcode));
         let out = folder.path().join("dataset");
-        let output = stscan(&[
-            "scan",
-            &list,
-            "--out",
-            out.to_str().unwrap(),
-            "--resolver",
-            &resolver.address,
-            "--progress",
-            "none",
-        ]);
+        let scan = ["scan", &list, "--out", out.to_str().unwrap(), "--dns-canary", canary, "--progress", "none"];
+        let output = stscan(&[&scan[..], &["--resolver", &resolver.address]].concat());
         assert_eq!(status(&output), 75, "{}", stderr(&output));
         assert!(stderr(&output).contains(&format!("dns.rcode_{rcode}")), "{}", stderr(&output));
         assert!(resolver.datagrams() < 1_000, "{}", resolver.datagrams());

@@ -3,6 +3,8 @@
 mod cases;
 mod encrypted;
 pub(crate) mod hostile;
+mod patience;
+mod preflight;
 mod resolvers;
 mod security;
 mod tlsa;

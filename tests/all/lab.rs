@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Codes that no scan of the lab can reach, with the reason.
 const OUT_OF_REACH: &[(&str, &str)] = &[
     ("dns.resolver_down", "the lab's resolver is up for every domain, or for none"),
+    ("dns.resolver_lies", "the lab's resolver tells the truth to a whole scan, or to none; tested apart"),
     ("dns.tcp_refused", "one TCP listener serves all names: it cannot refuse for one of them"),
     ("dns.transport", "the lab speaks neither DNS over TLS nor over HTTPS"),
     ("reach.literal", "an address in the place of a name never comes as far as the fetch"),

@@ -45,7 +45,7 @@ fn scanned(size: usize, fault: &str, canary: &str, options: &[&str]) -> (LogSnap
         .args(["-n", "10", env!("CARGO_BIN_EXE_stscan"), "scan", "list.csv", "--out", "dataset", "--progress", "none"])
         .args(["--resolver", &lab.resolver.to_string(), "--https-port", &lab.https_port.to_string()])
         .args(["--smtp-port", &lab.smtp_port.to_string(), "--smtp-canary", canary, "--allow-network", lab::NETWORK])
-        .args(["--roots", roots.to_str().unwrap(), "--no-contact"])
+        .args(["--roots", roots.to_str().unwrap(), "--no-contact", "--dns-canary", "none"])
         .args(options)
         .current_dir(folder.path())
         .stdin(Stdio::null())

@@ -5,6 +5,7 @@ use super::row::*;
 codes! { Dns:
     TIMEOUT = "dns.timeout", FAILURE, "stscan", None, "the resolver gave no answer in time", "";
     RESOLVER_DOWN = "dns.resolver_down", FAILURE, "stscan", None, "nothing listens at the resolver's address", "";
+    RESOLVER_LIES = "dns.resolver_lies", FAILURE, "stscan", None, "the resolver gives an address to a name that nobody has, or denies a record that is known to be there", "";
     TRUNCATED = "dns.truncated", FAILURE, "RFC 7766 5", None, "the answer was cut off and could not be had over TCP", "";
     TCP_REFUSED = "dns.tcp_refused", FAILURE, "RFC 7766", None, "the resolver refuses TCP, which the answer needed", "";
     TCP_TIMEOUT = "dns.tcp_timeout", FAILURE, "RFC 7766", None, "the answer over TCP did not come in time", "";

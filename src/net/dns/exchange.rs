@@ -2,14 +2,14 @@
 //! (RFC 1035 7.2, RFC 6891 7).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hickory_proto::op::Message;
 use hickory_proto::rr::RecordType;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::control::Controls;
 use super::message::{self, Decoded};
 use super::question::Question;
 use super::server::{Server, TRIES, Trace};
@@ -17,7 +17,7 @@ use super::trouble::Trouble;
 use super::udp::Readers;
 use crate::error::Error;
 use crate::failure::Failure;
-use crate::finding::{dane, dns};
+use crate::finding::{Code, dane, dns};
 use crate::net::NetConfig;
 use crate::net::pace::Rate;
 
@@ -41,15 +41,44 @@ const EDE_BOGUS: [u16; 8] = [6, 7, 8, 9, 10, 11, 12, 25];
 /// Extended errors that say that the servers of a zone could not be reached (RFC 8914 4.23, 4.24). Beside one of them, what
 /// is missing was perhaps only not got.
 const EDE_NETWORK: [u16; 2] = [22, 23];
-/// How long the preflight waits for the other resolvers once one has answered, to learn whether they validate: about what a
-/// resolver with an empty cache takes to validate the root.
-const LEARN: Duration = Duration::from_millis(500);
+/// Failures that may be the resolver's: of those, one that may recover is waited for by whoever has patience.
+const PASSING: [Code; 8] = [
+    dns::TIMEOUT,
+    dns::RESOLVER_DOWN,
+    dns::RCODE_2,
+    dns::RCODE_5,
+    dns::TCP_REFUSED,
+    dns::TCP_TIMEOUT,
+    dns::TCP_CLOSED,
+    dns::TRANSPORT,
+];
+
+/// Tries by which a zone's failure is believed although others went to a resolver that was not well: what one might lose by
+/// chance, two do not.
+const FAIR: u32 = 2;
+
+/// How a question is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    /// Whether to ask on, to tell what is bogus from what is broken.
+    pub(super) telling: bool,
+    /// How long to wait for resolvers that have fallen silent or answer nothing, before the question counts as failed.
+    pub(super) patience: Duration,
+}
+
+impl Manner {
+    fn is_patient(self) -> bool {
+        !self.patience.is_zero()
+    }
+}
 
 /// The resolvers, and how fast they may be asked.
 pub(super) struct Servers {
     servers: Vec<Server>,
     rate: Option<Arc<Rate>>,
     turn: AtomicUsize,
+    controls: Controls,
+    closed: AtomicBool,
     readers: Readers,
 }
 
@@ -66,19 +95,63 @@ impl Servers {
             servers: servers?,
             rate: config.rate.map(|rate| Arc::new(Rate::new(rate))),
             turn: AtomicUsize::new(0),
+            controls: Controls::new(Arc::clone(&config.dns_canaries)),
+            closed: AtomicBool::new(false),
             readers,
         })
     }
 
-    /// Asks until there is an answer of RCODE 0 or 3, or no more to try.
-    /// The answer comes with the resolver that gave it.
-    ///
-    /// What the resolvers fail to answer is bogus where they say so, and, if this is to be `told`, where one of them has a
-    /// signed answer once it does not validate, and fails yet again as soon as it does.
+    /// Asks until there is an answer of RCODE 0 or 3, or no more to try; and anew, where that is because the resolvers had
+    /// fallen silent or answered nothing, once one of them is back (HOSTILE.md 56). The answer comes with the resolver that
+    /// gave it.
     pub(super) async fn ask(
         &self,
         question: &Question,
-        told: bool,
+        manner: Manner,
+        trace: &mut Trace,
+    ) -> Result<(Message, &Server), Failure> {
+        let time = trace.left;
+        // Set by the first wait.
+        let mut until = None;
+        loop {
+            (trace.fair, trace.unwell) = (0, false);
+            let failure = match self.attempt(question, manner, trace).await {
+                Err(failure) if trace.unwell && trace.fair < FAIR => failure,
+                outcome => return outcome,
+            };
+            let start = Instant::now();
+            let is_back = self.comes_back(*until.get_or_insert(start + manner.patience)).await;
+            trace.waited += start.elapsed();
+            if !is_back {
+                return Err(failure);
+            }
+            trace.left = time;
+        }
+    }
+
+    /// Waits until any resolver is well.
+    async fn comes_back(&self, until: Instant) -> bool {
+        let back = async {
+            while !self.closed.load(Ordering::Relaxed) {
+                for server in &self.servers {
+                    if server.is_well(std::time::Instant::now(), &self.controls).await {
+                        return true;
+                    }
+                }
+            }
+            false
+        };
+        tokio::time::timeout_at(until, back).await.unwrap_or(false)
+    }
+
+    /// Asks until there is an answer of RCODE 0 or 3, or no more to try.
+    ///
+    /// What the resolvers fail to answer is bogus where they say so, and, if this is to be told, where one of them has a
+    /// signed answer once it does not validate, and fails yet again as soon as it does.
+    async fn attempt(
+        &self,
+        question: &Question,
+        manner: Manner,
         trace: &mut Trace,
     ) -> Result<(Message, &Server), Failure> {
         let time = trace.left;
@@ -94,12 +167,22 @@ impl Servers {
                 (true, _) => trace.left / 2,
                 (false, _) => share(time, tries).min(trace.left),
             };
+            let begun = std::time::Instant::now();
             let outcome = server.ask(question, edns, wait, self.rate.as_deref(), trace).await;
             let trouble = match outcome.and_then(|decoded| accept(decoded, trace)) {
                 Ok(message) => return Ok((message, server)),
                 Err(trouble) => trouble,
             };
             let failure = trouble.clone().failure().with("upstream", server.name());
+            if manner.is_patient()
+                && PASSING.contains(&failure.code)
+                && !self.is_fair(server, &trouble, begun, trace).await
+            {
+                worst = worse(worst, failure);
+                down += 1;
+                at = (at + 1) % self.servers.len();
+                continue;
+            }
             if let Trouble::Rcode { rcode: SERVFAIL, ede, .. } = &trouble {
                 if is_bogus(ede) {
                     bogus = Some(failure.clone());
@@ -132,24 +215,43 @@ impl Servers {
         }
         let mut failure = worst.unwrap_or_else(|| Trouble::Timeout.failure());
         if let Some(server) = failed
-            && told
+            && manner.telling
             && edns
             && failure.code == dns::RCODE_2
             && self.has_signed(server, question, trace).await
             && !trace.left.is_zero()
         {
             // What fails validation fails again. What answers now is seen, and was in trouble that has passed.
+            let begun = std::time::Instant::now();
             let outcome = server.ask(question, edns, trace.left, self.rate.as_deref(), trace).await;
             let trouble = match outcome.and_then(|decoded| accept(decoded, trace)) {
                 Ok(message) => return Ok((message, server)),
                 Err(trouble) => trouble,
             };
             if let Trouble::Rcode { rcode: SERVFAIL, ede, .. } = &trouble {
-                let told_by = if is_bogus(ede) { "ede" } else { "cd" };
-                failure = called_bogus(trouble.failure().with("upstream", server.name()), told_by);
+                let told_by = match is_bogus(ede) {
+                    true => Some("ede"),
+                    // One whose validation is broken would make every signed zone bogus.
+                    false if !manner.is_patient() || server.knows_the_root(begun).await => Some("cd"),
+                    false => None,
+                };
+                if let Some(told_by) = told_by {
+                    failure = called_bogus(trouble.failure().with("upstream", server.name()), told_by);
+                }
             }
         }
         Err(failure.with("attempts", trace.sent))
+    }
+
+    /// Whether a try that failed was fair: the resolver was well when it did, so that it is the zone's failure. Any other
+    /// does not count against the question.
+    async fn is_fair(&self, server: &Server, trouble: &Trouble, begun: std::time::Instant, trace: &mut Trace) -> bool {
+        let start = Instant::now();
+        let fair = !matches!(trouble, Trouble::Down(_)) && server.is_well(begun, &self.controls).await;
+        trace.waited += start.elapsed();
+        trace.fair += u32::from(fair);
+        trace.unwell |= !fair;
+        fair
     }
 
     /// Whether a resolver that failed to answer has a signed answer once it does not validate (RFC 4035 3.2.2). One try.
@@ -169,38 +271,14 @@ impl Servers {
         })
     }
 
-    /// Finds out whether any resolver answers at all, all of them side by side, and which of them validate.
-    pub(super) async fn preflight(self: &Arc<Self>, question: &Question, time: Duration) -> Result<(), Failure> {
-        let mut asking = JoinSet::new();
-        for at in 0..self.servers.len() {
-            let (servers, question) = (Arc::clone(self), question.clone());
-            asking.spawn(async move {
-                let server = &servers.servers[at];
-                let outcome = server.answers(&question, time).await;
-                outcome.map_err(|trouble| trouble.failure().about(server.name()))
-            });
-        }
-        let mut worst = None;
-        // Set by the first answer.
-        let mut until: Option<Instant> = None;
-        loop {
-            let outcome = match until {
-                Some(until) => tokio::time::timeout_at(until, asking.join_next()).await.unwrap_or(None),
-                None => asking.join_next().await,
-            };
-            match outcome {
-                Some(Ok(Ok(()))) => until = until.or_else(|| Some(Instant::now() + LEARN)),
-                Some(Ok(Err(failure))) => worst = worse(worst, failure),
-                // A panic of ours: the other resolvers may still answer.
-                Some(Err(_)) => {}
-                None => break,
-            }
-        }
-        asking.shutdown().await;
-        match until {
-            Some(_) => Ok(()),
-            None => Err(worst.unwrap_or_else(|| Trouble::Timeout.failure())),
-        }
+    /// The resolvers.
+    pub(super) fn servers(&self) -> &[Server] {
+        &self.servers
+    }
+
+    /// What is asked to tell whether they work.
+    pub(super) fn controls(&self) -> &Controls {
+        &self.controls
     }
 
     /// What everything that asks these resolvers shares, if the user limits it.
@@ -210,6 +288,7 @@ impl Servers {
 
     /// Closes every socket and awaits every task.
     pub(super) async fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
         self.readers.close().await;
         self.servers.iter().for_each(Server::close);
     }
@@ -250,7 +329,7 @@ fn accept(decoded: Decoded, trace: &mut Trace) -> Result<Message, Trouble> {
 }
 
 /// The failure that says more: an answer of whatever kind before silence, silence before a dead port; else the later one.
-fn worse(old: Option<Failure>, new: Failure) -> Option<Failure> {
+pub(super) fn worse(old: Option<Failure>, new: Failure) -> Option<Failure> {
     let says = |failure: &Failure| match failure.code {
         code if code == dns::RESOLVER_DOWN => 0,
         code if code == dns::TIMEOUT => 1,

@@ -1,9 +1,11 @@
 //! DNS look-ups with a verdict of our own on the wire message (RFC 1034, RFC 1035, RFC 2308, RFC 6891).
 
 pub mod bulk;
+mod control;
 mod exchange;
 mod https;
 mod message;
+mod preflight;
 mod question;
 mod records;
 mod resolver;
@@ -14,7 +16,8 @@ mod udp;
 mod upstream;
 mod verdict;
 
-pub use resolver::Resolver;
+pub use preflight::{CanaryWords, unusable};
+pub use resolver::{PATIENCE, Resolver};
 pub use upstream::system_upstreams;
 
 use std::net::IpAddr;

@@ -50,6 +50,11 @@ impl Question {
         Self { unchecked: true, ..self.clone() }
     }
 
+    /// Whether it is asked without validation.
+    pub(super) fn is_unchecked(&self) -> bool {
+        self.unchecked
+    }
+
     /// The name, in lower case.
     pub(super) fn name(&self) -> &Name {
         &self.name
@@ -153,7 +158,7 @@ impl Query {
 }
 
 /// Unpredictable bytes: what keeps a blind forger out.
-fn random<const N: usize>() -> [u8; N] {
+pub(super) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the generator of the operating system works since it was tried at the start");
     bytes

@@ -4,9 +4,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hickory_proto::rr::{Name, RData, RecordType};
+use hickory_proto::rr::{RData, RecordType};
 
-use super::exchange::Servers;
+use super::exchange::{Manner, Servers};
+use super::preflight::CanaryWords;
 use super::question::Question;
 use super::records;
 use super::server::Trace;
@@ -23,6 +24,9 @@ use crate::net::pace::Rate;
 /// How long a preflight may take: two seconds a datagram, which a resolver on the other side of the world with an empty
 /// cache keeps too.
 const PREFLIGHT: Duration = Duration::from_secs(6);
+
+/// How long a scan waits for resolvers that are gone: what a machine takes to start anew, and whoever looks after it.
+pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Asks resolvers. Clones share sockets, connections and rate.
 #[derive(Clone)]
@@ -91,18 +95,19 @@ impl Resolver {
         Self { telling: true, ..self.clone() }
     }
 
-    /// Finds out within a few seconds whether any resolver answers at all. Every answer counts that keeps the format.
-    /// And learns which of the believed ones validate: only then does an answer without AD count as insecure.
+    /// Finds out within a few seconds whether any resolver answers at all; every answer counts that keeps the format. Whether
+    /// they tell the truth: about a name that nobody has, and about the canaries of the configuration. And learns which of
+    /// the believed ones validate: only then does an answer without AD count as insecure.
     ///
     /// # Errors
-    /// What the upstream that said most came to.
-    pub async fn preflight(&self) -> Result<(), Failure> {
-        // The name servers of the root: every resolver knows them, and the root is signed.
-        self.servers.preflight(&Question::about(Name::root(), RecordType::NS), PREFLIGHT.min(self.time)).await
+    /// `dns.resolver_lies` where any of them does, else what the upstream that said most came to, where none can be used. See
+    /// [`unusable`](super::unusable).
+    pub async fn preflight(&self) -> Result<CanaryWords, Failure> {
+        self.servers.preflight(PREFLIGHT.min(self.time)).await
     }
 
     /// A resolver that waits so long for the upstreams where they fall silent or answer nothing, and then asks anew: what a
-    /// scan wants, where a resolver that falters must not show up as domains that could not be seen.
+    /// scan wants ([`PATIENCE`]), where a resolver that falters must not show up as domains that could not be seen.
     #[must_use]
     pub fn patient(&self, patience: Duration) -> Self {
         Self { patience, ..self.clone() }
@@ -135,8 +140,9 @@ impl Resolver {
         let mut chain = Chain::new(question.name().clone());
         let mut trace = Trace::new(self.time);
         let mut security = Security::Secure;
+        let manner = Manner { telling: self.telling, patience: self.patience };
         let lookup = loop {
-            let (message, server) = match self.servers.ask(&question, self.telling, &mut trace).await {
+            let (message, server) = match self.servers.ask(&question, manner, &mut trace).await {
                 Ok(answer) => answer,
                 Err(failure) => break Lookup::Failed(failure),
             };
@@ -165,7 +171,7 @@ impl Resolver {
                 }
             }
         };
-        let elapsed = start.elapsed();
+        let elapsed = start.elapsed().saturating_sub(trace.waited);
         let (security, lookup) = match lookup {
             Lookup::Failed(failure) => {
                 let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);

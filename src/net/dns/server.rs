@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use hickory_proto::op::Message;
 use rustls::pki_types::ServerName;
 
+use super::control::{self, Control, Controls, Pulse, Said};
 use super::https::Https;
 use super::message::Decoded;
 use super::question::Question;
@@ -39,6 +40,7 @@ pub(super) struct Server {
     believed: bool,
     /// Whether it is known to validate, so that an answer without AD is an insecure one.
     validates: AtomicBool,
+    pulse: Pulse,
 }
 
 enum Channel {
@@ -59,12 +61,28 @@ pub(super) struct Trace {
     pub(super) trailing: bool,
     /// The time that is left. What we wait for ourselves, a rate or a free socket, does not count.
     pub(super) left: Duration,
+    /// Tries that failed at a resolver that was well.
+    pub(super) fair: u32,
+    /// Whether one failed at a resolver that was not.
+    pub(super) unwell: bool,
+    /// How long it waited for resolvers to come back.
+    pub(super) waited: Duration,
 }
 
 impl Trace {
     /// Nothing yet, and this much time.
     pub(super) fn new(time: Duration) -> Self {
-        Self { via: Via::Udp, sent: 0, ede: Vec::new(), case_changed: false, trailing: false, left: time }
+        Self {
+            via: Via::Udp,
+            sent: 0,
+            ede: Vec::new(),
+            case_changed: false,
+            trailing: false,
+            left: time,
+            fair: 0,
+            unwell: false,
+            waited: Duration::ZERO,
+        }
     }
 
     /// Runs a try and takes its time off what is left.
@@ -100,6 +118,7 @@ impl Server {
             born: Instant::now(),
             believed: config.trust_ad || is_local(upstream),
             validates: AtomicBool::new(config.trust_ad),
+            pulse: Pulse::new(),
         })
     }
 
@@ -156,8 +175,13 @@ impl Server {
         trace: &mut Trace,
     ) -> Result<Decoded, Trouble> {
         let outcome = self.attempt(question, edns, wait, rate, trace).await;
-        if matches!(outcome, Err(Trouble::Down(_))) {
-            self.down_until.store(self.age(DOWN_FOR), Ordering::Relaxed);
+        match &outcome {
+            Err(Trouble::Down(_)) => self.down_until.store(self.age(DOWN_FOR), Ordering::Relaxed),
+            // Without validation it answers what it otherwise could not, so that is no sign of health.
+            Ok(decoded) if !question.is_unchecked() && matches!(u16::from(decoded.message.response_code), 0 | 3) => {
+                self.pulse.beat();
+            }
+            _ => {}
         }
         outcome
     }
@@ -166,19 +190,50 @@ impl Server {
     /// is one whose answer is secure to all that validate, and so tells whether this one does.
     pub(super) async fn answers(&self, question: &Question, time: Duration) -> Result<(), Trouble> {
         let mut trace = Trace::new(time);
+        match self.tries(question, time, &mut trace).await {
+            Ok(decoded) => {
+                if self.security(&decoded.message) == Security::Secure {
+                    self.validates.store(true, Ordering::Relaxed);
+                }
+                Ok(())
+            }
+            // It answered, only not over TCP as well.
+            Err(_) if trace.via == Via::Tcp && !self.is_reliable() => Ok(()),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Asks this resolver and no other: at most [`TRIES`] datagrams in this time.
+    pub(super) async fn put(&self, question: &Question, time: Duration) -> Result<Decoded, Trouble> {
+        self.tries(question, time, &mut Trace::new(time)).await
+    }
+
+    /// Whether it has given a good answer since then, or does so to a control question now.
+    pub(super) async fn is_well(&self, since: Instant, controls: &Controls) -> bool {
+        if self.pulse.has_beaten(since) {
+            return true;
+        }
+        self.pulse.control.outcome(since, || self.says(controls.next())).await
+    }
+
+    /// Whether it answers well about the root, which is signed: one whose validation is broken does not.
+    pub(super) async fn knows_the_root(&self, since: Instant) -> bool {
+        self.pulse.root.outcome(since, || self.says(Control::root())).await
+    }
+
+    /// Whether a control question is answered well. One datagram: another second, another question.
+    async fn says(&self, control: Control) -> bool {
+        let outcome = self.ask(control.question(), true, control::WAIT, None, &mut Trace::new(control::WAIT)).await;
+        control.read(outcome) == Said::Found
+    }
+
+    /// The tries at this resolver alone, as long as they are in vain.
+    async fn tries(&self, question: &Question, time: Duration, trace: &mut Trace) -> Result<Decoded, Trouble> {
         let tries = if self.is_reliable() { 1 } else { TRIES };
         for _ in 0..tries {
-            match self.ask(question, true, time / tries, None, &mut trace).await {
-                Ok(decoded) => {
-                    if self.security(&decoded.message) == Security::Secure {
-                        self.validates.store(true, Ordering::Relaxed);
-                    }
-                    return Ok(());
-                }
-                // It answered, only not over TCP as well.
-                Err(_) if trace.via == Via::Tcp && !self.is_reliable() => return Ok(()),
-                Err(Trouble::Timeout) => {}
-                Err(trouble) => return Err(trouble),
+            match self.ask(question, true, time / tries, None, trace).await {
+                Err(Trouble::Timeout) if trace.via == Via::Udp => {}
+                outcome => return outcome,
             }
         }
         Err(Trouble::Timeout)

@@ -298,7 +298,7 @@ impl Network {
         let (postfix, smtp_port) = (0..ATTEMPTS).find_map(|_| mail_hosts(&master, &identities)).unwrap();
         let options = format!(
             "--resolver {upstream} --https-port {https_port} --smtp-port {smtp_port} --smtp-canary good.safe.test \
-             --helo client.example.com --roots roots.pem --allow-network 127.0.0.0/8 --no-contact"
+             --dns-canary good.safe.test --helo client.example.com --roots roots.pem --allow-network 127.0.0.0/8 --no-contact"
         );
         let options = options.split_whitespace().map(str::to_owned).collect();
         Some(Self { options, postfix, identities, folder, _nginx: nginx, _resolver: resolver })

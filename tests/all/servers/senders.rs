@@ -227,7 +227,7 @@ fn inside_a_namespace() {
     scan.args(
         "scan lab.csv --out dataset --resolver 127.0.0.53 --roots lab.pem --no-contact --depth policy".split(' '),
     );
-    scan.args(["--allow-network", stscan::lab::NETWORK, "--progress", "none"]);
+    scan.args(["--allow-network", stscan::lab::NETWORK, "--dns-canary", stscan::lab::CANARY, "--progress", "none"]);
     scan.args("--timeout-dns 3 --timeout-connect 2 --timeout-tls 3 --timeout-https 6".split(' '));
     run(at, &mut scan);
     let ours = ours(&at.join("dataset"));

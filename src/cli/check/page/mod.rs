@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use crate::cert;
 use crate::failure::Failure;
 use crate::finding::{Finding, Kind, Severity};
-use crate::net::Upstream;
 use crate::net::dns::{Addresses, Answer, Lookup, Txt};
 use crate::net::https::Fetch;
 use crate::probe::mx::Exchange;
@@ -20,12 +19,6 @@ use crate::text::{excerpt, shown};
 const BODY_LINES: usize = 20;
 /// Entries of a list that are shown.
 const LIST_SHOWN: usize = 12;
-
-/// Why nothing could be asked at all.
-pub(super) fn no_resolver(upstreams: &[Upstream], failure: &Failure) -> String {
-    let names: Vec<String> = upstreams.iter().map(ToString::to_string).collect();
-    format!("the resolver does not answer ({}): {}", names.join(", "), failure.code)
-}
 
 /// ANSI colours, or none.
 struct Paint(bool);
