@@ -63,6 +63,7 @@ impl Summary {
             rejects,
             duplicates,
             blank,
+            elsewhere,
             announced,
             strict_ok,
             effective_ok,
@@ -82,6 +83,7 @@ impl Summary {
             (&mut self.rejects, rejects),
             (&mut self.duplicates, duplicates),
             (&mut self.blank, blank),
+            (&mut self.elsewhere, elsewhere),
             (&mut self.announced, announced),
             (&mut self.strict_ok, strict_ok),
             (&mut self.effective_ok, effective_ok),
@@ -260,15 +262,16 @@ mod tests {
             next += step;
             next
         };
-        let numbers: [i64; 9] = std::array::from_fn(|_| one());
+        let numbers: [i64; 10] = std::array::from_fn(|_| one());
         let mut named = || names.iter().map(|name| (*name, one())).collect::<BTreeMap<_, _>>();
-        let [lines, rows, rejects, duplicates, blank, announced, strict_ok, effective_ok, failed] = numbers;
+        let [lines, rows, rejects, duplicates, blank, elsewhere, announced, strict_ok, effective_ok, failed] = numbers;
         Summary {
             lines,
             rows,
             rejects,
             duplicates,
             blank,
+            elsewhere,
             announced,
             strict_ok,
             effective_ok,

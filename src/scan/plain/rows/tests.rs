@@ -8,6 +8,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::name::HostName;
+use crate::net::dns::{Answer, Lookup, Via};
+use crate::probe::record;
+use crate::survey::Survey;
 
 /// Every place that a name can have in the public suffix list, and every way to write it.
 const NAMES: &[&str] = &[
@@ -80,7 +83,7 @@ fn ordinary(plain: &Plain<Target>) -> Domains {
         elapsed: plain.elapsed,
         attempts: plain.attempts,
         fresh: false,
-        record: record::Seen { answer: Some(answer), sibling: None, apex: None, parent: None },
+        record: record::Seen::of(Some(answer)),
         policy: None,
         mx: None,
         hosts: None,
