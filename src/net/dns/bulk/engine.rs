@@ -1,5 +1,7 @@
 //! The engine: the loop that asks, and what becomes of each question.
 
+mod hearing;
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -7,20 +9,16 @@ use std::time::{Duration, Instant};
 
 use quinn_udp::BATCH_SIZE;
 
-use super::flights::{Flights, Negative, PASSES, QuestionId, State};
-use super::kind::{self, Kind, QUESTION_MAX};
+use super::flights::{Flights, QuestionId, State};
+use super::kind::{Kind, QUESTION_MAX};
 use super::lane::{Lane, Tools};
 use super::moment::{Clock, Moment, Now};
-use super::plain::plain;
-use super::reading::{self, Reading};
 use super::secret::Secrets;
-use super::slots::{Became, Slots};
+use super::slots::Slots;
 use super::socket::Driver;
 use super::{Asking, Ended, Named, Order, Port, Supply, Vitals};
 use crate::error::Error;
 use crate::net::NetConfig;
-use crate::net::dns::message;
-use crate::net::dns::question::Query;
 use crate::net::dns::trouble::Trouble;
 use crate::net::pace::Rate;
 
@@ -29,8 +27,8 @@ const TURN: Duration = Duration::from_millis(1);
 /// Answers that wait until their resolver is vouched for, at most: half a second of the fastest scan. Beyond that, nothing
 /// new is taken.
 const HELD_MAX: usize = 131_072;
-/// How long a question waits for its second pass: long enough for a passing overload to pass.
-const PAUSE: u64 = 3 * Moment::SECOND;
+/// Where the user limits the rate: what part of a second's questions may be taken ahead of it.
+const AT_ONCE: usize = 50;
 /// Questions that wait for their second pass, at most. Beyond that, nothing new is taken.
 const WAITING_MAX: usize = 32_768;
 /// Calls to read one socket in one turn: more is a flood, and the others have to be read too.
@@ -116,11 +114,15 @@ impl<T: Named> Engine<T> {
             if let Some(ended) = self.hopeless(&now) {
                 return Ok(ended);
             }
-            match port.turn(&self.vitals()) {
+            let order = port.turn(&self.vitals());
+            match order {
                 Order::Drop => return Ok(Ended::Dropped),
                 Order::Drain => supply = Supply::End,
-                Order::Go => self.take(port, &mut supply),
-                Order::Hold => {}
+                Order::Go | Order::Hold => {}
+            }
+            self.make_room(&now);
+            if order == Order::Go && supply == Supply::More {
+                supply = self.take(port);
             }
             if supply == Supply::End && self.queue.is_empty() && self.slots.used() == 0 {
                 return Ok(Ended::Done);
@@ -152,6 +154,7 @@ impl<T: Named> Engine<T> {
                     let Some(socket) = self.lanes[lane].sockets.get(place) else { break };
                     match self.tools.driver.receive(socket) {
                         Ok(count) => {
+                            self.fetch(lane, place, count);
                             (0..count).for_each(|number| self.hear(lane, place, number, now));
                             if count < BATCH_SIZE {
                                 break;
@@ -166,123 +169,6 @@ impl<T: Named> Engine<T> {
                     }
                 }
             }
-        }
-    }
-
-    /// Holds a datagram against the question that has its id.
-    fn hear(&mut self, lane: usize, place: usize, number: usize, now: &Now) {
-        let packet = self.tools.driver.datagram(number);
-        let Some(id) = message::id(packet) else { return };
-        let lane = &mut self.lanes[lane];
-        let question = lane.sockets.get(place).map_or(QuestionId::NONE, |socket| socket.find(id));
-        if question == QuestionId::CONTROL {
-            lane.hear_control(place, packet, now);
-            return;
-        }
-        // Nobody's, most often a second answer.
-        if question == QuestionId::NONE {
-            return;
-        }
-        let Some((subject, kind)) = self.slots.asked(question) else { return };
-        let flight = self.flights.change(question);
-        self.scratch.clear();
-        kind.write(subject.host(), flight.secret, &mut self.scratch);
-        if let Some(plainly) = plain(packet, kind::section(&self.scratch)) {
-            lane.answered(packet, now);
-            let negative = Negative { absent: plainly.absent, security: lane.security(plainly.authentic) };
-            self.land(question);
-            self.hold(question, Some(negative), now);
-            return;
-        }
-        let Some(asked) = kind.question(subject.host()) else { return };
-        let reading = reading::read(packet, &Query::sent(&self.scratch), &asked, kind.rtype());
-        match reading {
-            Reading::Foreign => return,
-            // It may be a forgery, so the wait for a right one goes on to its end.
-            Reading::Malformed => {
-                flight.state = State::Flying { malformed: true };
-                return;
-            }
-            Reading::Slow | Reading::Refused | Reading::Judged(_) => lane.answered(packet, now),
-        }
-        let authentic = matches!(&reading, Reading::Judged(judged) if judged.is_authentic());
-        let security = lane.security(authentic);
-        self.land(question);
-        match reading {
-            Reading::Judged(judged) => {
-                if let Some(absent) = judged.plainly() {
-                    self.hold(question, Some(Negative { absent, security }), now);
-                    return;
-                }
-                let is_found = judged.is_found();
-                self.became(question, &Became::Judged(judged), now);
-                if is_found {
-                    self.settle(question);
-                } else {
-                    self.hold(question, None, now);
-                }
-            }
-            Reading::Refused => {
-                self.flights.change(question).refused += 1;
-                self.go_on(question, now);
-            }
-            Reading::Slow | Reading::Foreign | Reading::Malformed => self.slow(question, now),
-        }
-    }
-
-    /// Takes a question out of flight.
-    fn land(&mut self, question: QuestionId) {
-        let flight = self.flights.of(question);
-        self.slots.begun(question, flight.at);
-        let lane = &mut self.lanes[usize::from(flight.lane)];
-        lane.sockets.leave(usize::from(flight.socket), flight.id());
-        lane.in_flight -= 1;
-    }
-
-    /// Holds an answer back until its resolver is vouched for.
-    fn hold(&mut self, question: QuestionId, negative: Option<Negative>, now: &Now) {
-        self.slots.heard(question, now.moment);
-        let flight = self.flights.change(question);
-        (flight.state, flight.at) = (State::Held(negative), now.moment);
-        self.lanes[usize::from(flight.lane)].held.push_back(question);
-    }
-
-    /// Notes what a question has come to.
-    fn became(&mut self, question: QuestionId, became: &Became, now: &Now) {
-        let flight = self.flights.of(question);
-        self.slots.became(question, became, flight, &self.lanes[usize::from(flight.lane)], now.moment);
-    }
-
-    /// Gives a question to those who ask the slow way.
-    fn slow(&mut self, question: QuestionId, now: &Now) {
-        self.became(question, &Became::Slow, now);
-        self.settle(question);
-    }
-
-    /// Settles a question that is not held back.
-    fn settle(&mut self, question: QuestionId) {
-        let flight = self.flights.change(question);
-        if !matches!(flight.state, State::Held(_)) {
-            flight.state = State::Settled;
-        }
-        self.settled.extend(self.slots.settle(question));
-    }
-
-    /// A try came to nothing: the next one, the next pass, or the end.
-    fn go_on(&mut self, question: QuestionId, now: &Now) {
-        let flight = self.flights.change(question);
-        if !flight.is_over() {
-            flight.state = State::Ready;
-            self.ready.push_back(question);
-        } else if flight.refused > 0 {
-            self.slow(question, now);
-        } else if flight.passes() < PASSES {
-            flight.state = State::Waiting;
-            self.waiting.push_back((now.moment.later(PAUSE), question));
-        } else {
-            let trouble = if flight.broken > 0 { Trouble::Malformed } else { Trouble::Timeout };
-            self.became(question, &Became::Failed(trouble.failure()), now);
-            self.settle(question);
         }
     }
 
@@ -329,9 +215,7 @@ impl<T: Named> Engine<T> {
             self.ready.push_front(question);
         }
         for question in asked.into_iter().chain(self.lanes[number].held.drain(..)) {
-            let flight = self.flights.change(question);
-            self.slots.begun(question, flight.at);
-            flight.uncount();
+            self.flights.change(question).uncount();
             self.ready.push_front(question);
         }
     }
@@ -355,18 +239,32 @@ impl<T: Named> Engine<T> {
         (now.instant.saturating_duration_since(last) >= patience).then(failure)?.map(Ended::Unusable)
     }
 
-    /// Takes new subjects, no more than may be begun now.
-    fn take(&mut self, port: &mut impl Port<T>, supply: &mut Supply) {
-        let held: usize = self.lanes.iter().map(|lane| lane.held.len()).sum();
-        let is_full = held >= HELD_MAX || self.waiting.len() >= WAITING_MAX;
-        if *supply == Supply::End || is_full || !self.lanes.iter().any(Lane::is_open) {
-            return;
+    /// Gives each resolver its room: what its window and its rate allow to be sent now.
+    fn make_room(&mut self, now: &Now) {
+        let open = self.lanes.iter().filter(|lane| lane.is_open()).count();
+        let share = self.window.div_ceil(open.max(1));
+        for lane in &mut self.lanes {
+            let allowed = if self.rate.is_some() { usize::MAX } else { lane.allowance(now) };
+            lane.room = if lane.is_open() { share.saturating_sub(lane.in_flight).min(allowed) } else { 0 };
         }
-        let open = self.window.saturating_sub(self.in_flight() + self.ready.len()) / self.slots.kinds();
+    }
+
+    fn room(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.room).sum()
+    }
+
+    /// Takes new subjects, no more than may be begun now: they have to be asked, even if the owner wants an end.
+    fn take(&mut self, port: &mut impl Port<T>) -> Supply {
+        let held: usize = self.lanes.iter().map(|lane| lane.held.len()).sum();
+        if held >= HELD_MAX || self.waiting.len() >= WAITING_MAX {
+            return Supply::More;
+        }
+        let at_once = self.per_second.map_or(usize::MAX, |rate| rate as usize / AT_ONCE + 1);
+        let room = self.room().min(at_once).saturating_sub(self.ready.len()).div_ceil(self.slots.kinds());
         let most = self.slots.most() - self.slots.used();
-        let room = open.min(most).saturating_sub(self.queue.len());
-        if room > 0 {
-            *supply = port.take(room, &mut self.queue);
+        match room.min(most).saturating_sub(self.queue.len()) {
+            0 => Supply::More,
+            room => port.take(room, &mut self.queue),
         }
     }
 
@@ -377,7 +275,7 @@ impl<T: Named> Engine<T> {
                 lane.send_control(&mut self.tools, now);
             }
         }
-        let mut granted = self.grant(now);
+        let mut granted = self.grant();
         let mut left = self.ready.len();
         while granted > 0 && left > 0 {
             left -= 1;
@@ -405,20 +303,9 @@ impl<T: Named> Engine<T> {
         Ok(())
     }
 
-    /// How many questions may be sent now, of those that there are. Each lane gets its room.
-    fn grant(&mut self, now: &Now) -> usize {
-        let open = self.lanes.iter().filter(|lane| lane.is_open()).count();
-        if open == 0 {
-            return 0;
-        }
-        let share = self.window.div_ceil(open);
-        let mut room: usize = 0;
-        for lane in &mut self.lanes {
-            let allowed = if self.rate.is_some() { usize::MAX } else { lane.allowance(now) };
-            lane.room = if lane.is_open() { share.saturating_sub(lane.in_flight).min(allowed) } else { 0 };
-            room += lane.room;
-        }
-        let wanted = room.min(self.ready.len() + self.queue.len() * self.slots.kinds());
+    /// How many questions may be sent now, of those that there are.
+    fn grant(&self) -> usize {
+        let wanted = self.room().min(self.ready.len() + self.queue.len() * self.slots.kinds());
         match &self.rate {
             Some(rate) if wanted > 0 => rate.take_up_to(wanted),
             _ => wanted,

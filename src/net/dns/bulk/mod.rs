@@ -14,6 +14,7 @@ mod control;
 mod engine;
 mod flights;
 mod health;
+mod ids;
 mod kind;
 mod lane;
 mod moment;

@@ -16,10 +16,6 @@ use crate::net::dns::{Mx, Security, Txt, records};
 /// A subject at work.
 struct Slot<T> {
     subject: T,
-    /// When its first question was sent.
-    begun: Option<Moment>,
-    /// When its last answer came.
-    heard: Moment,
     /// Questions that are not settled.
     open: u8,
     /// Where there is more to say than that nothing stands there.
@@ -85,7 +81,7 @@ impl<T: Named> Slots<T> {
         let possible = self.kinds.iter().map(|kind| kind.is_possible(host));
         let possible = possible.enumerate().fold(0_u8, |bits, (at, possible)| bits | u8::from(possible) << at);
         let open = u8::try_from(possible.count_ones()).expect("a subject has at most three questions");
-        let slot = Slot { subject, begun: None, heard: Moment::default(), open, more: None };
+        let slot = Slot { subject, open, more: None };
         let number = match self.free.pop() {
             Some(number) => {
                 self.slots[number as usize] = Some(slot);
@@ -121,25 +117,10 @@ impl<T: Named> Slots<T> {
         self.slots.get_mut((question.0 >> self.shift) as usize)?.as_mut()
     }
 
-    /// A question of the subject has landed that was sent at this moment.
-    pub(super) fn begun(&mut self, question: QuestionId, sent_at: Moment) {
-        if let Some(slot) = self.slot(question) {
-            slot.begun.get_or_insert(sent_at);
-        }
-    }
-
-    /// A plain negative came.
-    pub(super) fn heard(&mut self, question: QuestionId, now: Moment) {
-        if let Some(slot) = self.slot(question) {
-            slot.heard = now;
-        }
-    }
-
     /// A question has come to something that is no plain negative.
-    pub(super) fn became(&mut self, question: QuestionId, became: &Became, flight: &Flight, lane: &Lane, now: Moment) {
+    pub(super) fn became(&mut self, question: QuestionId, became: &Became, flight: &Flight, lane: &Lane) {
         let kind = self.kind(question);
         let Some(slot) = self.slot(question) else { return };
-        slot.heard = now;
         let security = match became {
             Became::Judged(judged) => lane.security(judged.is_authentic()),
             Became::Slow | Became::Failed(_) => Security::Unknown,
@@ -175,21 +156,22 @@ impl<T: Named> Slots<T> {
         self.free.push(number);
         self.used -= 1;
         let first = number << self.shift;
-        let begun = slot.begun.unwrap_or(now.moment);
-        let observed_at = now.wall_at(begun);
-        let elapsed = Duration::from_nanos(slot.heard.since(begun));
         if let ([Kind::Record], None) = (&self.kinds[..], &slot.more) {
             let flight = flights.of(QuestionId(first));
             if let State::Held(Some(negative)) = flight.state {
                 let Negative { absent, security } = negative;
+                let (observed_at, elapsed) = (now.wall_at(flight.begun), flight.elapsed());
                 let (sent, attempts) = (flight.sent, flight.passes());
                 let subject = slot.subject;
                 return Some(Told::Plain(Plain { subject, absent, security, observed_at, elapsed, sent, attempts }));
             }
         }
-        let mut attempts = 1;
+        let (mut begun, mut heard, mut attempts) = (now.moment, Moment::default(), 1);
         for (question, kind) in (first..).map(QuestionId).zip(&self.kinds) {
             let flight = flights.of(question);
+            if flight.sent > 0 {
+                (begun, heard) = (begun.min(flight.begun), heard.max(flight.at));
+            }
             attempts = attempts.max(flight.passes());
             let State::Held(Some(negative)) = flight.state else { continue };
             let Some(lane) = lanes.get(usize::from(flight.lane)) else { continue };
@@ -201,6 +183,7 @@ impl<T: Named> Slots<T> {
             }
         }
         let More { record, mx, tlsrpt } = *slot.more.take().unwrap_or_default();
+        let (observed_at, elapsed) = (now.wall_at(begun), Duration::from_nanos(heard.since(begun)));
         Some(Told::Seen(Box::new(Seen { subject: slot.subject, observed_at, elapsed, attempts, record, mx, tlsrpt })))
     }
 }
@@ -211,8 +194,8 @@ impl<T: Named> Slot<T> {
     }
 
     fn origin<'a>(&self, kind: Kind, flight: &Flight, lane: &'a Lane, security: Security) -> Origin<'a> {
-        let elapsed = Duration::from_nanos(self.begun.map_or(0, |begun| self.heard.since(begun)));
-        Origin { name: kind.name(self.subject.host()), upstream: &lane.name, security, sent: flight.sent, elapsed }
+        let (name, sent, elapsed) = (kind.name(self.subject.host()), flight.sent, flight.elapsed());
+        Origin { name, upstream: &lane.name, security, sent, elapsed }
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 
 use super::flights::QuestionId;
+use super::ids::Ids;
 use super::moment::Moment;
 
 /// Questions in flight on one socket: 1 of 16 ids, so that a forger's guess is mostly wrong.
@@ -70,9 +71,8 @@ pub(super) struct Socket {
     socket: UdpSocket,
     to: SocketAddr,
     born: Moment,
-    /// The questions in flight, by id.
-    ids: Box<[QuestionId]>,
-    in_flight: usize,
+    /// The questions in flight.
+    ids: Ids,
     asked: usize,
 }
 
@@ -88,8 +88,7 @@ impl Socket {
         let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
         socket.connect(to)?;
         socket.set_nonblocking(true)?;
-        let ids = vec![QuestionId::NONE; 1 << 16].into_boxed_slice();
-        Ok(Self { socket, to, born: now, ids, in_flight: 0, asked: 0 })
+        Ok(Self { socket, to, born: now, ids: Ids::new(), asked: 0 })
     }
 
     /// Whether it is time for another port.
@@ -99,52 +98,33 @@ impl Socket {
 
     /// Whether so many more may be in flight on it.
     pub(super) fn has_room(&self, count: usize) -> bool {
-        self.in_flight + count <= IN_FLIGHT_MAX
+        self.ids.used() + count <= IN_FLIGHT_MAX
     }
 
     /// Whether nothing is in flight on it.
     pub(super) fn is_idle(&self) -> bool {
-        self.in_flight == 0
+        self.ids.used() == 0
     }
 
     /// Gives a question this id, unless another in flight has it.
     pub(super) fn enter(&mut self, id: u16, question: QuestionId) -> bool {
-        let place = &mut self.ids[usize::from(id)];
-        if *place != QuestionId::NONE {
-            return false;
-        }
-        *place = question;
-        self.in_flight += 1;
-        self.asked += 1;
-        true
+        let is_free = self.ids.enter(id, question);
+        self.asked += usize::from(is_free);
+        is_free
     }
 
     /// The question in flight that has this id, or none.
     pub(super) fn find(&self, id: u16) -> QuestionId {
-        self.ids[usize::from(id)]
+        self.ids.find(id)
     }
 
     /// Takes the question out of flight that has this id.
     pub(super) fn leave(&mut self, id: u16) {
-        let place = &mut self.ids[usize::from(id)];
-        if *place != QuestionId::NONE {
-            *place = QuestionId::NONE;
-            self.in_flight -= 1;
-        }
+        self.ids.leave(id);
     }
 
     /// Takes every question out of flight but the control question, which tells when the resolver is back.
     pub(super) fn clear(&mut self) -> Vec<QuestionId> {
-        let mut cleared = Vec::with_capacity(self.in_flight);
-        if self.in_flight == 0 {
-            return cleared;
-        }
-        for place in &mut self.ids {
-            if ![QuestionId::NONE, QuestionId::CONTROL].contains(place) {
-                cleared.push(std::mem::replace(place, QuestionId::NONE));
-                self.in_flight -= 1;
-            }
-        }
-        cleared
+        self.ids.clear()
     }
 }
