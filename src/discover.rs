@@ -82,10 +82,10 @@ impl From<Also> for bulk::Asking {
 }
 
 impl Discovered {
-    /// What was seen where plainly nothing stands, with the target that it was seen of.
+    /// What was seen where plainly nothing stands.
     #[must_use]
-    pub fn plain(plain: Plain<Target>) -> (Target, Self) {
-        let Plain { subject, absent, security, observed_at, elapsed, sent, attempts } = plain;
+    pub fn plain<T>(plain: &Plain<T>) -> Self {
+        let Plain { absent, security, observed_at, elapsed, sent, attempts, .. } = *plain;
         let answer = Answer {
             lookup: absent.lookup(),
             aliases: Vec::new(),
@@ -98,7 +98,7 @@ impl Discovered {
             trailing: false,
         };
         let record = record::Seen::of(Some(answer));
-        (subject, Self { observed_at, elapsed, attempts, record, mx: None, tlsrpt: None })
+        Self { observed_at, elapsed, attempts, record, mx: None, tlsrpt: None }
     }
 
     /// What was seen in bulk, with its target; `None` in its place where something is still to be asked by [`discover`].

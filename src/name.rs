@@ -4,8 +4,10 @@
 //! two types and nobody parses again.
 
 mod cell;
+mod fold;
 
 pub use cell::Named;
+pub(crate) use fold::Room;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -49,6 +51,21 @@ impl HostName {
     /// What the text breaks first, in the order of [`HostNameError`].
     pub fn parse(text: &str) -> Result<Self, HostNameError> {
         let text = text.strip_suffix('.').unwrap_or(text);
+        match Self::fold(text.as_bytes()) {
+            Some(name) => Ok(name),
+            None => Self::parse_closely(text),
+        }
+    }
+
+    /// The name that text is as it stands, but for case; `None` where that takes a closer look.
+    fn fold(text: &[u8]) -> Option<Self> {
+        let mut room = [0; NAME_MAX];
+        let name = fold::fold(text, &mut room)?;
+        std::str::from_utf8(name).ok().map(|name| Self(name.into()))
+    }
+
+    /// [`HostName::parse`] for any text without its final dot.
+    fn parse_closely(text: &str) -> Result<Self, HostNameError> {
         if text.is_empty() {
             return Err(HostNameError::Empty);
         }
@@ -123,6 +140,18 @@ impl Domain {
         cell::read(text)
     }
 
+    /// The short way of [`Domain::read`]: the canonical name of a cell that is one as it stands, but for case and a final
+    /// dot, written into `room`. `None` decides nothing: then the cell is to be read.
+    pub(crate) fn plain<'r>(text: &[u8], room: &'r mut Room) -> Option<&'r [u8]> {
+        cell::plain(text, room)
+    }
+
+    /// A domain that was written down as it stands in [`Domain::as_str`].
+    pub(crate) fn stored(text: &[u8]) -> Option<Self> {
+        let host = HostName::fold(text).or_else(|| HostName::parse(std::str::from_utf8(text).ok()?).ok())?;
+        Some(Self::from_host(host))
+    }
+
     /// The domain as a host name.
     #[must_use]
     pub fn host(&self) -> &HostName {
@@ -195,6 +224,8 @@ impl fmt::Display for Domain {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -219,7 +250,29 @@ mod tests {
             let read = HostName::parse(text);
             assert_eq!(read.as_ref().map(HostName::as_str).map_err(|error| *error), expected, "{text:?}");
         }
+        let label = |n: usize| "a".repeat(n);
+        assert_eq!(HostName::parse(&label(63)).map(|host| host.as_str().len()), Ok(LABEL_MAX));
+        assert_eq!(HostName::parse(&label(64)), Err(Label));
+        assert_eq!(HostName::parse(&format!("{}.b", label(64))), Err(Label));
         assert_eq!(HostName::parse(&"a.".repeat(127)).map(|host| host.as_str().len()), Ok(NAME_MAX));
         assert_eq!(HostName::parse(&"a.".repeat(128)), Err(TooLong));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+        /// The short way says what the long one says, and nothing else.
+        #[test]
+        fn the_short_way_is_the_long_way(text in "([a-cX.-]{0,8}|[ -~]{0,4}|xn--|[a-z]{61,64}\\.|([a-z]{1,40}\\.){5,7}|\\PC){0,3}") {
+            let mut room = [0; NAME_MAX];
+            let short = fold::fold(text.as_bytes(), &mut room);
+            let long = HostName::parse_closely(&text);
+            match (short, &long) {
+                (Some(short), Ok(long)) => prop_assert_eq!(short, long.as_str().as_bytes()),
+                (Some(short), Err(error)) => prop_assert!(false, "{short:?}: {error}"),
+                // The only names that need the long way.
+                (None, Ok(long)) => prop_assert!(long.as_str().split('.').any(|label| label.ends_with('-'))),
+                (None, Err(_)) => {}
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::cli::net::{NetArgs, QuestionArgs};
 use crate::cli::output;
 use crate::error::Error;
 use crate::finding;
-use crate::list::{Column, Format, Order, PrepareOptions, Source};
+use crate::list::{Column, Format, Order, PrepareOptions, Shard, Source};
 use crate::net::NetConfig;
 use crate::progress::Mode;
 use crate::scan::{self, Job};
@@ -61,6 +61,9 @@ struct ReadingArgs {
     /// Take only the first N lines that should hold a name
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
+    /// Take only share I of N, of what --limit leaves: each domain is in one share, the same on every machine
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    shard: Option<Shard>,
     /// Order in which domains are asked: shuffled, so that no operator is hit in one burst, or input
     #[arg(long, value_name = "ORDER", default_value = "shuffled", value_parser = order)]
     order: Order,
@@ -74,6 +77,10 @@ struct ReadingArgs {
 
 fn format(text: &str) -> Result<Format, String> {
     word(Format::WORDS, text)
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    text.parse().map_err(|error: Error| error.to_string())
 }
 
 fn progress(text: &str) -> Result<Mode, String> {
@@ -103,6 +110,7 @@ impl ScanArgs {
             limit: reading.limit,
             order: reading.order,
             seed: reading.seed,
+            shard: reading.shard,
             ..PrepareOptions::default()
         };
         if let Some(bytes) = reading.max_input {
@@ -134,6 +142,7 @@ impl ScanArgs {
             "format": self.reading.format.word(),
             "column": self.reading.column,
             "limit": self.reading.limit,
+            "shard": self.reading.shard.map(|shard| shard.to_string()),
             "order": self.reading.order.word(),
             "seed": self.reading.seed,
             "max_input": self.reading.max_input,

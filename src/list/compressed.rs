@@ -23,7 +23,7 @@ const BUFFER: usize = 64 * 1024;
 /// A source in the middle of being read: text, and how to tell what stopped it.
 pub(super) struct Text<'a> {
     /// The unpacked bytes.
-    pub(super) reader: &'a mut dyn BufRead,
+    pub(super) reader: &'a mut dyn Read,
     /// The first of them, up to [`sniff::SAMPLE`]; they are still to be read.
     pub(super) sample: Vec<u8>,
     /// Whether the sample is all there is.
@@ -139,7 +139,7 @@ fn bounded(
     if let Some(encoding) = sniff::foreign_encoding(&sample) {
         return Err(Error::Input(format!("{source} is written in {encoding}: lists are read in UTF-8")));
     }
-    let mut reader = BufReader::with_capacity(BUFFER, Cursor::new(sample.clone()).chain(unpacked));
+    let mut reader = Cursor::new(sample.clone()).chain(unpacked);
     let whole = sample.len() < sniff::SAMPLE;
     read(&mut Text { reader: &mut reader, sample, whole, packing })?;
     io::copy(&mut reader, &mut io::sink()).map_err(explain)?;

@@ -4,7 +4,7 @@
 //! is sent. Every line that could hold a name ends as a [`Target`], a [`Reject`] or a duplicate of a target:
 //!
 //! ```text
-//! source -> compressed -> line -> plain | csv | zone -> name -> sort -> stored (input.tsv.zst, input.json)
+//! source -> compressed -> line -> plain | csv | zone -> name -> shard -> sort, merge -> stored (input.tsv.zst, input.json)
 //! ```
 
 pub mod get;
@@ -13,14 +13,18 @@ pub mod known;
 mod compressed;
 mod csv;
 mod line;
+mod merge;
 mod plain;
 mod prepare;
+mod row;
+mod shard;
 mod sniff;
 mod sort;
 mod stored;
 mod zone;
 
-pub use prepare::{MAX_INPUT, MEMORY, PrepareOptions, Shard, prepare};
+pub use prepare::{MAX_INPUT, MEMORY, PrepareOptions, prepare};
+pub use shard::Shard;
 pub use stored::{Prepared, SourceFacts, Targets};
 
 pub use crate::target::Target;

@@ -5,29 +5,23 @@ use std::path::Path;
 
 use super::compressed::{self, Text};
 use super::line::Lines;
+use super::row::{self, Row};
+use super::shard::Shard;
 use super::sniff::Reader;
-use super::sort::{self, By, Row, Sorter};
+use super::sort::Sorter;
 use super::stored::{Counts, Prepared, SourceFacts, Writer};
 use super::{Column, Format, Order, Reject, Source, Taken};
 use crate::error::Error;
 use crate::finding::{Code, list};
-use crate::name::Domain;
+use crate::name::{Domain, NAME_MAX};
 
 /// Unpacked bytes of one source, unless the user says otherwise (HOSTILE.md 23): the largest zone there is, com, has some
 /// 25 GB of text.
 pub const MAX_INPUT: u64 = 64 << 30;
 
-/// Bytes of rows kept in memory while sorting, unless the user says otherwise: a million names are shuffled without a file.
-pub const MEMORY: usize = 64 << 20;
-
-/// One share of a list: a domain belongs to exactly one of `count`, by a hash that is the same on every machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shard {
-    /// Which, from 1 to `count`.
-    pub index: u32,
-    /// How many there are.
-    pub count: u32,
-}
+/// Bytes of rows kept in memory while sorting, unless the user says otherwise: a million names of a top list are shuffled
+/// without a file, and any larger list takes what they take.
+pub const MEMORY: usize = 36 << 20;
 
 /// How sources become a list.
 #[derive(Clone, Debug)]
@@ -43,7 +37,7 @@ pub struct PrepareOptions {
     pub order: Order,
     /// What the shuffled order depends on.
     pub seed: u64,
-    /// Only the domains of this share are used.
+    /// Only the lines of this share are used, of those that the limit leaves.
     pub shard: Option<Shard>,
     /// The bound on the unpacked bytes of one source.
     pub max_input: u64,
@@ -82,43 +76,25 @@ pub fn prepare(
     if let (Format::Plain | Format::Zone, Some(column)) = (options.format, &options.column) {
         return Err(Error::Usage(format!("the format {} has no columns, such as {column}", options.format.word())));
     }
-    // Two sorters live at a time where the order of the input is restored.
-    let memory = match options.order {
-        Order::Shuffled => options.memory,
-        Order::Input => options.memory / 2,
-    };
     fs::create_dir_all(work_dir).map_err(|source| Error::Create { path: work_dir.to_owned(), source })?;
     let mut writer = Writer::new(work_dir)?;
     let mut intake =
-        Intake { options, sorter: Sorter::new(By::Key, memory, work_dir), counts: Counts::default(), line: 0, rejects };
+        Intake { options, sorter: Sorter::new(options.memory, work_dir), counts: Counts::default(), line: 0, rejects };
     let mut facts = Vec::with_capacity(sources.len());
     for source in sources {
         facts.push(intake.source(source, work_dir)?);
     }
     let mut counts = intake.counts;
     let unique = intake.sorter.finish()?;
-    match options.order {
-        Order::Shuffled => {
-            for row in unique {
-                store(row?, &mut writer, &mut counts)?;
-            }
-        }
-        Order::Input => {
-            let mut by_line = Sorter::new(By::Line, memory, work_dir);
-            for row in unique {
-                by_line.push(row?)?;
-            }
-            for row in by_line.finish()? {
-                store(row?, &mut writer, &mut counts)?;
-            }
-        }
-    }
+    let ordered = match options.order {
+        Order::Shuffled => unique,
+        Order::Input => unique.by_line()?,
+    };
+    ordered.each(&mut |row| {
+        counts.duplicates += row.duplicates;
+        writer.push(&row)
+    })?;
     writer.finish(counts, facts)
-}
-
-fn store(row: Row, writer: &mut Writer, counts: &mut Counts) -> Result<(), Error> {
-    counts.duplicates += row.duplicates;
-    writer.push(&row)
 }
 
 /// The sources as they are read.
@@ -134,7 +110,7 @@ struct Intake<'a> {
 impl Intake<'_> {
     fn source(&mut self, source: &Source, work_dir: &Path) -> Result<SourceFacts, Error> {
         let options = self.options;
-        let before = self.counts.lines;
+        let before = self.counts.of_all_shards();
         let mut chosen = None;
         let digest = compressed::read(source, work_dir, options.max_input, &mut |text| {
             let reader = Reader::choose(&text.sample, text.whole, options.format, options.column.as_ref());
@@ -150,7 +126,7 @@ impl Intake<'_> {
             packing: packing.word().to_owned(),
             format: format.word().to_owned(),
             column: column.and_then(|column| i64::try_from(column).ok()),
-            lines: self.counts.lines - before,
+            lines: self.counts.of_all_shards() - before,
         })
     }
 
@@ -173,7 +149,9 @@ impl Intake<'_> {
     }
 
     fn is_full(&self) -> bool {
-        self.options.limit.is_some_and(|limit| u64::try_from(self.counts.lines).is_ok_and(|lines| lines >= limit))
+        self.options
+            .limit
+            .is_some_and(|limit| u64::try_from(self.counts.of_all_shards()).is_ok_and(|lines| lines >= limit))
     }
 
     /// Counts what a line came to; rows, rejects and duplicates together are always the lines.
@@ -190,30 +168,48 @@ impl Intake<'_> {
             Taken::Bad(code) => return self.reject(code, bytes),
             Taken::Cell { text, rank } => (text, rank),
         };
+        let mut room = [0; NAME_MAX];
+        if let Some(domain) = Domain::plain(cell.as_bytes(), &mut room) {
+            return self.name(domain, rank, false, None);
+        }
         match Domain::read(&cell) {
             Err(code) => self.reject(code, bytes),
-            Ok(named) => {
-                self.counts.lines += 1;
-                let domain: Box<str> = named.domain.as_str().into();
-                self.sorter.push(Row {
-                    key: sort::key(self.options.seed, &domain),
-                    domain,
-                    line: self.line,
-                    rank,
-                    duplicates: 0,
-                    mapped: named.mapped,
-                    original: named.original.map(String::into_boxed_str),
-                })
-            }
+            Ok(named) => self.name(named.domain.as_str().as_bytes(), rank, named.mapped, named.original.as_deref()),
         }
+    }
+
+    fn name(&mut self, domain: &[u8], rank: Option<i64>, mapped: bool, original: Option<&str>) -> Result<(), Error> {
+        if self.is_elsewhere(domain) {
+            return Ok(());
+        }
+        self.counts.lines += 1;
+        self.sorter.push(&Row {
+            key: row::key(self.options.seed, domain),
+            domain,
+            line: self.line,
+            rank,
+            duplicates: 0,
+            mapped,
+            original: original.map(str::as_bytes),
+        })
+    }
+
+    /// Counts what belongs to another shard, by the bytes of its domain or of what is none.
+    fn is_elsewhere(&mut self, bytes: &[u8]) -> bool {
+        let is_elsewhere = self.options.shard.is_some_and(|shard| !shard.has(bytes));
+        self.counts.elsewhere += i64::from(is_elsewhere);
+        is_elsewhere
     }
 
     fn reject(&mut self, code: Code, bytes: &[u8]) -> Result<(), Error> {
         debug_assert_ne!(code, list::BLANK, "blank lines and cells are told before");
+        let bytes = &bytes[..bytes.len().min(Reject::KEPT)];
+        if self.is_elsewhere(bytes) {
+            return Ok(());
+        }
         self.counts.lines += 1;
         self.counts.rejects += 1;
-        let bytes = bytes[..bytes.len().min(Reject::KEPT)].to_vec();
-        (self.rejects)(Reject { line: self.line, bytes, code })
+        (self.rejects)(Reject { line: self.line, bytes: bytes.to_vec(), code })
     }
 }
 

@@ -1,314 +1,202 @@
 //! External sort: rows in bounded memory, spilled to runs on disk and merged; rows of one domain become one.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
-use std::fs::File;
-use std::hash::Hasher as _;
-use std::io::{self, BufReader, BufWriter, Read, Seek as _, Write};
+use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
-use siphasher::sip::SipHasher24;
-
+use super::merge::{Runs, Take};
+use super::row::{RECORD_MAX, Row, decode, encode};
 use crate::error::Error;
 
-/// Runs merged at a time: each costs a file and a buffer. A full set is merged to one run before the next is begun.
-const FAN_IN: usize = 64;
-/// Bytes of buffer a run.
-const RUN_BUFFER: usize = 64 * 1024;
-/// Bytes that the allocator adds to one row, all told.
-const ALLOCATION: usize = 48;
+/// Places in memory have 32 bits, and no row may begin past them.
+const BYTES_MAX: usize = u32::MAX as usize - RECORD_MAX;
 
-/// A named line on its way to a target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row {
-    /// What shuffles: the hash of the domain under the seed.
-    pub(super) key: u64,
-    pub(super) domain: Box<str>,
-    pub(super) line: i64,
-    pub(super) rank: Option<i64>,
-    pub(super) duplicates: i64,
-    pub(super) mapped: bool,
-    pub(super) original: Option<Box<str>>,
+/// Rows that are fetched from memory together: in the order of their keys they stand anywhere in it, and the processor
+/// waits for several at a time as long as for one.
+const TOUCHED: usize = 32;
+
+/// A row in memory: where it stands, by what it is sorted, and how many rows were joined to it.
+struct Entry {
+    key: u64,
+    at: u32,
+    joined: u32,
 }
 
-impl Row {
-    fn size(&self) -> usize {
-        // A vector that grows holds up to twice its rows.
-        2 * size_of::<Self>() + ALLOCATION + self.domain.len() + self.original.as_ref().map_or(0, |text| text.len())
+impl Entry {
+    fn row<'r>(&self, rows: &'r [u8]) -> Option<Row<'r>> {
+        decode(self.key, rows.get(self.at as usize..)?).map(|(row, _)| row)
     }
 }
 
-/// The key of a domain: SipHash-2-4, so that nobody who does not know the seed can choose names that stand together.
-pub(super) fn key(seed: u64, domain: &str) -> u64 {
-    let mut hasher = SipHasher24::new_with_keys(seed, 0);
-    hasher.write(domain.as_bytes());
-    hasher.finish()
-}
-
-/// By what rows are sorted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum By {
-    /// By key, then domain, then line: rows of one domain stand together, the first line first.
-    Key,
-    /// By line.
-    Line,
-}
-
-impl By {
-    fn compare(self, a: &Row, b: &Row) -> Ordering {
-        match self {
-            Self::Key => (a.key, &a.domain, a.line).cmp(&(b.key, &b.domain, b.line)),
-            Self::Line => a.line.cmp(&b.line),
-        }
-    }
-}
-
-/// Takes rows in any order, and gives them back in order.
+/// Takes rows in any order, and gives them back in the order of key, domain and line, those of one key and domain joined:
+/// the first line counts.
 pub(super) struct Sorter {
-    by: By,
     memory: usize,
     dir: PathBuf,
-    rows: Vec<Row>,
-    used: usize,
-    runs: Vec<File>,
+    rows: Vec<u8>,
+    entries: Vec<Entry>,
+    runs: Runs,
 }
 
 impl Sorter {
     /// A sorter that keeps about `memory` bytes of rows and spills to `dir`. Its files have no names, so they are gone
     /// however the process ends.
-    pub(super) fn new(by: By, memory: usize, dir: &Path) -> Self {
-        Self { by, memory, dir: dir.to_owned(), rows: Vec::new(), used: 0, runs: Vec::new() }
+    pub(super) fn new(memory: usize, dir: &Path) -> Self {
+        let (rows, entries, runs) = (Vec::new(), Vec::new(), Runs::new(dir));
+        Self { memory: memory.min(BYTES_MAX), dir: dir.to_owned(), rows, entries, runs }
     }
 
-    pub(super) fn push(&mut self, row: Row) -> Result<(), Error> {
-        self.used += row.size();
-        self.rows.push(row);
-        if self.used > self.memory { self.spill() } else { Ok(()) }
+    pub(super) fn push(&mut self, row: &Row<'_>) -> Result<(), Error> {
+        let at = u32::try_from(self.rows.len()).map_err(|_| broken())?;
+        encode(row, &mut self.rows).ok_or_else(broken)?;
+        self.entries.push(Entry { key: row.key, at, joined: 0 });
+        let used = self.rows.len() + size_of_val(self.entries.as_slice());
+        if used > self.memory { self.spill() } else { Ok(()) }
     }
 
-    /// All rows, in order, rows of one domain joined where the order puts them together.
-    pub(super) fn finish(mut self) -> Result<Merge, Error> {
+    /// All rows, in order.
+    pub(super) fn finish(mut self) -> Result<Sorted, Error> {
         if self.runs.is_empty() {
             self.sort();
-            return Ok(Merge::new(self.by, vec![Run::Memory(self.rows.into_iter())])?);
+        } else {
+            // What memory still holds goes to disk as well: then the order by line can have the memory.
+            self.spill()?;
         }
-        self.spill()?;
-        Ok(merge(self.by, self.runs)?)
-    }
-
-    fn sort(&mut self) {
-        let by = self.by;
-        self.rows.sort_unstable_by(|a, b| by.compare(a, b));
+        Ok(Sorted(self))
     }
 
     fn spill(&mut self) -> Result<(), Error> {
         self.sort();
-        let rows = std::mem::take(&mut self.rows);
-        self.used = 0;
-        let run = self.write(Merge::new(self.by, vec![Run::Memory(rows.into_iter())])?)?;
-        self.runs.push(run);
-        if self.runs.len() >= FAN_IN {
-            let merged = merge(self.by, std::mem::take(&mut self.runs))?;
-            let run = self.write(merged)?;
-            self.runs.push(run);
-        }
+        let mut run = self.runs.begin()?;
+        self.each(&mut |row| run.push(&row))?;
+        self.runs.end(run)?;
+        self.rows.clear();
+        self.entries.clear();
         Ok(())
     }
 
-    fn write(&self, rows: Merge) -> Result<File, Error> {
-        let file =
-            tempfile::tempfile_in(&self.dir).map_err(|source| Error::Create { path: self.dir.clone(), source })?;
-        let failed = || format!("cannot write to a temporary file in {}", self.dir.display());
-        let mut out = BufWriter::with_capacity(RUN_BUFFER, file);
-        for row in rows {
-            encode(&row?, &mut out).map_err(Error::io(failed()))?;
+    /// Brings the entries into their order, and joins what is one domain.
+    fn sort(&mut self) {
+        self.entries.sort_unstable_by_key(|entry| entry.key);
+        let row = |entry: &Entry| entry.row(&self.rows).map(|row| (row.domain, row.line));
+        // One key is one domain, or (once in 2^64 pairs) two.
+        for same in self.entries.chunk_by_mut(|a, b| a.key == b.key).filter(|same| same.len() > 1) {
+            same.sort_unstable_by_key(row);
         }
-        out.into_inner().map_err(io::IntoInnerError::into_error).map_err(Error::io(failed()))
+        self.entries.dedup_by(|again, first| {
+            let is_same =
+                again.key == first.key && row(again).map(|(domain, _)| domain) == row(first).map(|(domain, _)| domain);
+            first.joined += u32::from(is_same);
+            is_same
+        });
     }
-}
 
-fn merge(by: By, runs: Vec<File>) -> Result<Merge, ReadBack> {
-    let open = |mut file: File| {
-        file.rewind().map_err(ReadBack)?;
-        Ok(Run::Disk(BufReader::with_capacity(RUN_BUFFER, file)))
-    };
-    Merge::new(by, runs.into_iter().map(open).collect::<Result<_, ReadBack>>()?)
-}
-
-/// A run that could not be read back.
-#[derive(Debug)]
-pub(super) struct ReadBack(io::Error);
-
-impl From<ReadBack> for Error {
-    fn from(ReadBack(source): ReadBack) -> Self {
-        Self::Io { what: "cannot read a temporary file back".to_owned(), source }
-    }
-}
-
-enum Run {
-    Memory(std::vec::IntoIter<Row>),
-    Disk(BufReader<File>),
-}
-
-impl Run {
-    fn next(&mut self) -> Result<Option<Row>, ReadBack> {
-        match self {
-            Self::Memory(rows) => Ok(rows.next()),
-            Self::Disk(reader) => decode(reader).map_err(ReadBack),
-        }
-    }
-}
-
-/// The head of a run within the heap.
-struct Head {
-    by: By,
-    row: Row,
-    run: usize,
-}
-
-impl Ord for Head {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.by.compare(&self.row, &other.row).then(self.run.cmp(&other.run))
-    }
-}
-
-impl PartialOrd for Head {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Head {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Head {}
-
-/// Sorted runs as one, rows of one domain that follow each other joined: the first line counts.
-pub(super) struct Merge {
-    by: By,
-    runs: Vec<Run>,
-    heads: BinaryHeap<Reverse<Head>>,
-}
-
-impl Merge {
-    fn new(by: By, mut runs: Vec<Run>) -> Result<Self, ReadBack> {
-        let mut heads = BinaryHeap::with_capacity(runs.len());
-        for (number, run) in runs.iter_mut().enumerate() {
-            if let Some(row) = run.next()? {
-                heads.push(Reverse(Head { by, row, run: number }));
+    /// Gives each row in memory.
+    fn each(&self, take: &mut Take<'_>) -> Result<(), Error> {
+        for entries in self.entries.chunks(TOUCHED) {
+            black_box(entries.iter().fold(0, |all, entry| all ^ self.rows[entry.at as usize]));
+            for entry in entries {
+                let row = entry.row(&self.rows).ok_or_else(broken)?;
+                take(Row { duplicates: row.duplicates + i64::from(entry.joined), ..row })?;
             }
         }
-        Ok(Self { by, runs, heads })
+        Ok(())
     }
+}
 
-    fn pop(&mut self) -> Result<Option<Row>, ReadBack> {
-        let Some(Reverse(Head { row, run, .. })) = self.heads.pop() else { return Ok(None) };
-        if let Some(next) = self.runs[run].next()? {
-            self.heads.push(Reverse(Head { by: self.by, row: next, run }));
+/// Rows in order.
+pub(super) struct Sorted(Sorter);
+
+impl Sorted {
+    /// The same rows in the order of their lines.
+    pub(super) fn by_line(self) -> Result<Self, Error> {
+        let Self(mut sorter) = self;
+        if !sorter.runs.is_empty() {
+            let by_key = std::mem::replace(&mut sorter.runs, Runs::new(&sorter.dir));
+            let mut by_line = sorter;
+            by_key.merge(&mut |row| by_line.push(&Row { key: row.line.cast_unsigned(), ..row }))?;
+            return by_line.finish();
         }
-        Ok(Some(row))
-    }
-
-    fn next_domain(&mut self) -> Result<Option<Row>, ReadBack> {
-        let Some(mut row) = self.pop()? else { return Ok(None) };
-        while self.heads.peek().is_some_and(|Reverse(head)| head.row.domain == row.domain) {
-            if let Some(again) = self.pop()? {
-                row.duplicates += again.duplicates + 1;
-            }
+        for entry in &mut sorter.entries {
+            entry.key = entry.row(&sorter.rows).ok_or_else(broken)?.line.cast_unsigned();
         }
-        Ok(Some(row))
+        sorter.entries.sort_unstable_by_key(|entry| entry.key);
+        Ok(Self(sorter))
+    }
+
+    /// Gives each row.
+    pub(super) fn each(self, take: &mut Take<'_>) -> Result<(), Error> {
+        let Self(sorter) = self;
+        if sorter.runs.is_empty() { sorter.each(take) } else { sorter.runs.merge(take) }
     }
 }
 
-impl Iterator for Merge {
-    type Item = Result<Row, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.next_domain().map_err(Error::from).transpose()
-    }
-}
-
-/// Writes a row to a run: fixed numbers, then the two texts with their lengths. Nobody but [`decode`] ever reads it.
-fn encode(row: &Row, out: &mut impl Write) -> io::Result<()> {
-    let flags = u8::from(row.mapped) | u8::from(row.rank.is_some()) << 1 | u8::from(row.original.is_some()) << 2;
-    out.write_all(&row.key.to_le_bytes())?;
-    for number in [row.line, row.rank.unwrap_or(0), row.duplicates] {
-        out.write_all(&number.to_le_bytes())?;
-    }
-    out.write_all(&[flags])?;
-    for text in [&*row.domain, row.original.as_deref().unwrap_or("")] {
-        let length = u16::try_from(text.len()).map_err(io::Error::other)?;
-        out.write_all(&length.to_le_bytes())?;
-        out.write_all(text.as_bytes())?;
-    }
-    Ok(())
-}
-
-fn decode(input: &mut BufReader<File>) -> io::Result<Option<Row>> {
-    let mut first = [0; 1];
-    if input.read(&mut first)? == 0 {
-        return Ok(None);
-    }
-    let mut key = [first[0], 0, 0, 0, 0, 0, 0, 0];
-    input.read_exact(&mut key[1..])?;
-    let (line, rank, duplicates) = (number(input)?, number(input)?, number(input)?);
-    let mut flags = [0; 1];
-    input.read_exact(&mut flags)?;
-    let flag = |bit: u8| flags[0] & (1 << bit) != 0;
-    let (domain, original) = (text(input)?, text(input)?);
-    Ok(Some(Row {
-        key: u64::from_le_bytes(key),
-        domain,
-        line,
-        rank: flag(1).then_some(rank),
-        duplicates,
-        mapped: flag(0),
-        original: flag(2).then_some(original),
-    }))
-}
-
-fn number(input: &mut impl Read) -> io::Result<i64> {
-    let mut bytes = [0; 8];
-    input.read_exact(&mut bytes)?;
-    Ok(i64::from_le_bytes(bytes))
-}
-
-fn text(input: &mut impl Read) -> io::Result<Box<str>> {
-    let mut length = [0; 2];
-    input.read_exact(&mut length)?;
-    let mut bytes = vec![0; usize::from(u16::from_le_bytes(length))];
-    input.read_exact(&mut bytes)?;
-    String::from_utf8(bytes).map(String::into_boxed_str).map_err(io::Error::other)
+fn broken() -> Error {
+    Error::Internal("a row cannot be kept in memory".to_owned())
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
+    use super::super::row::key;
     use super::*;
 
-    fn row(line: i64, domain: &str) -> Row {
-        Row {
-            key: key(7, domain),
-            domain: domain.into(),
-            line,
-            rank: (line % 3 == 0).then_some(line),
-            duplicates: 0,
-            mapped: line % 2 == 0,
-            original: (line % 5 == 0).then(|| "Ü".into()),
+    /// A row whose texts are its own.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    struct Owned {
+        key: u64,
+        domain: String,
+        line: i64,
+        rank: Option<i64>,
+        duplicates: i64,
+        mapped: bool,
+        original: Option<String>,
+    }
+
+    impl Owned {
+        fn new(line: i64, domain: &str, key: u64) -> Self {
+            Self {
+                key,
+                domain: domain.to_owned(),
+                line,
+                rank: (line % 3 == 0).then_some(line),
+                duplicates: 0,
+                mapped: line % 2 == 0,
+                original: (line % 5 == 0).then(|| "Ü".to_owned()),
+            }
+        }
+
+        fn row(&self) -> Row<'_> {
+            let Self { key, ref domain, line, rank, duplicates, mapped, ref original } = *self;
+            let original = original.as_deref().map(str::as_bytes);
+            Row { key, domain: domain.as_bytes(), line, rank, duplicates, mapped, original }
+        }
+
+        fn from(row: Row<'_>) -> Self {
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            let Row { key, domain, line, rank, duplicates, mapped, original } = row;
+            Self { key, domain: text(domain), line, rank, duplicates, mapped, original: original.map(text) }
         }
     }
 
-    fn sorted(by: By, memory: usize, rows: &[Row]) -> (Vec<Row>, usize) {
+    /// The rows sorted within so much memory, by line where asked for; with how many runs were spilled before the end.
+    fn sorted(memory: usize, rows: &[Owned], by_line: bool) -> (Vec<Owned>, usize) {
         let dir = tempfile::tempdir().unwrap();
-        let mut sorter = Sorter::new(by, memory, dir.path());
+        let mut sorter = Sorter::new(memory, dir.path());
         for row in rows {
-            sorter.push(row.clone()).unwrap();
+            sorter.push(&row.row()).unwrap();
         }
         let runs = sorter.runs.len();
-        let out = sorter.finish().unwrap().map(Result::unwrap).collect();
+        let mut sorted = sorter.finish().unwrap();
+        if by_line {
+            sorted = sorted.by_line().unwrap();
+        }
+        let mut out = Vec::new();
+        sorted
+            .each(&mut |row| {
+                out.push(Owned::from(row));
+                Ok(())
+            })
+            .unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         (out, runs)
     }
@@ -316,25 +204,32 @@ mod tests {
     #[test]
     fn spilled_or_not_is_the_same() {
         // 1000 lines that name 300 domains, three or four times each
-        let rows: Vec<Row> = (0..1000).map(|n| row(n, &format!("d{}.example", n * 7 % 300))).collect();
-        let (whole, none) = sorted(By::Key, usize::MAX, &rows);
+        let name = |n: i64| format!("d{}.example", n * 7 % 300);
+        let rows: Vec<Owned> = (0..1000).map(|n| Owned::new(n, &name(n), key(7, name(n).as_bytes()))).collect();
+        let (whole, none) = sorted(usize::MAX, &rows, false);
         assert_eq!((whole.len(), none), (300, 0));
         assert_eq!(whole.iter().map(|r| r.duplicates + 1).sum::<i64>(), 1000);
         assert!(whole.iter().all(|r| r.line < 300));
         assert!(whole.is_sorted_by_key(|r| r.key));
+        let (lines, _) = sorted(usize::MAX, &rows, true);
+        assert!(lines.iter().map(|r| r.line).eq(0..300));
+        assert_eq!(lines.iter().map(|r| r.duplicates + 1).sum::<i64>(), 1000);
         for memory in [0, 1000, 20_000] {
-            let (spilled, runs) = sorted(By::Key, memory, &rows);
+            let (spilled, runs) = sorted(memory, &rows, false);
             assert!(runs > 0);
             assert_eq!(spilled, whole, "{memory}");
+            assert_eq!(sorted(memory, &rows, true).0, lines, "{memory}");
         }
-        let (by_line, _) = sorted(By::Line, 1000, &whole);
-        assert!(by_line.is_sorted_by_key(|r| r.line));
-        assert_eq!(by_line.len(), 300);
     }
 
     #[test]
-    fn another_seed_is_another_order() {
-        assert_ne!(key(1, "a.example"), key(2, "a.example"));
-        assert_eq!(key(1, "a.example"), key(1, "a.example"));
+    fn domains_that_share_a_key_stay_apart() {
+        let lines = [(9, "b.example"), (2, "c.example"), (4, "a.example"), (1, "b.example"), (7, "a.example")];
+        let rows: Vec<Owned> = lines.iter().map(|&(line, domain)| Owned::new(line, domain, 7)).collect();
+        for memory in [usize::MAX, 0, 100] {
+            let (out, _) = sorted(memory, &rows, false);
+            let seen: Vec<(&str, i64, i64)> = out.iter().map(|r| (r.domain.as_str(), r.line, r.duplicates)).collect();
+            assert_eq!(seen, [("a.example", 4, 1), ("b.example", 1, 1), ("c.example", 2, 0)], "{memory}");
+        }
     }
 }

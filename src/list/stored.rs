@@ -4,26 +4,29 @@
 //! there is none. `input.json` holds the counts, the digest of the unpacked text, and the facts of each source.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Read as _, Write};
+use std::io::{self, BufReader, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use memchr::memchr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::Target;
-use super::sort::Row;
+use super::row::Row;
 use crate::error::Error;
-use crate::name::{Domain, HostName};
+use crate::name::Domain;
 use crate::text::hex;
 
 const LIST: &str = "input.tsv.zst";
 const FACTS: &str = "input.json";
 
 /// Bytes of one stored line: a domain, its bounded original, and numbers. A longer one was not written by us.
-const LINE_MAX: u64 = 4096;
+const LINE_MAX: usize = 4096;
+/// Bytes of text that are packed, unpacked and hashed at a time.
+const BUFFER: usize = 128 * 1024;
 /// The level of zstd: the fastest that saves half.
-const LEVEL: i32 = 3;
+const LEVEL: i32 = 1;
 
 /// A list that is ready to be scanned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +36,7 @@ pub struct Prepared {
     pub path: PathBuf,
     /// Targets. Rows, rejects and duplicates together are the lines.
     pub rows: i64,
-    /// Lines of the input that should hold a name: all but blank and skipped ones.
+    /// Lines of the input that should hold a name: all but blank and skipped ones, and those of other shards.
     pub lines: i64,
     /// Lines that name no domain to survey.
     pub rejects: i64,
@@ -43,6 +46,9 @@ pub struct Prepared {
     pub blank: i64,
     /// Lines that by their format hold no name: headers, records that delegate nothing.
     pub skipped: i64,
+    /// Lines that should hold a name, and belong to other shards.
+    #[serde(default)]
+    pub elsewhere: i64,
     /// SHA-256 of the targets as text, before compression. The same sources, options and seed give the same.
     pub sha256: String,
     /// What was read, in order.
@@ -64,7 +70,7 @@ pub struct SourceFacts {
     pub format: String,
     /// The column of the names, from 1, where the format has columns.
     pub column: Option<i64>,
-    /// Lines of it that should hold a name.
+    /// Lines of it that should hold a name, of this shard or another.
     pub lines: i64,
 }
 
@@ -94,15 +100,17 @@ impl Prepared {
     pub fn targets(&self) -> Result<Targets, Error> {
         let what = || format!("cannot read {}", self.path.display());
         let file = File::open(&self.path).map_err(Error::io(what()))?;
-        let reader = BufReader::new(zstd::Decoder::new(file).map_err(Error::io(what()))?);
+        let text = zstd::Decoder::new(file).map_err(Error::io(what()))?;
         Ok(Targets {
-            reader,
+            text,
             path: self.path.clone(),
             sha256: self.sha256.clone(),
             rows: self.rows,
             seen: 0,
             hasher: Sha256::new(),
-            line: String::new(),
+            buffer: vec![0; BUFFER].into_boxed_slice(),
+            start: 0,
+            end: 0,
             over: false,
         })
     }
@@ -110,38 +118,71 @@ impl Prepared {
 
 /// The targets of a prepared list, in order.
 pub struct Targets {
-    reader: BufReader<zstd::Decoder<'static, BufReader<File>>>,
+    text: zstd::Decoder<'static, BufReader<File>>,
     path: PathBuf,
     sha256: String,
     rows: i64,
     seen: i64,
     hasher: Sha256,
-    line: String,
+    buffer: Box<[u8]>,
+    /// What is held of the text, all of it hashed.
+    start: usize,
+    end: usize,
     over: bool,
 }
 
 impl Targets {
     fn read(&mut self) -> Result<Option<Target>, Error> {
-        let changed = |why: &str| Error::Input(format!("{} is not as it was written: {why}", self.path.display()));
-        self.line.clear();
-        self.reader.by_ref().take(LINE_MAX).read_line(&mut self.line).map_err(|error| match error.raw_os_error() {
-            Some(_) => Error::Io { what: format!("cannot read {}", self.path.display()), source: error },
-            None => changed(&error.to_string()),
-        })?;
-        if self.line.is_empty() {
-            // Only the end can tell that no line is missing, changed or added.
-            let digest = hex(&std::mem::take(&mut self.hasher).finalize());
-            return match (self.seen == self.rows, digest == self.sha256) {
-                (true, true) => Ok(None),
-                (false, _) => Err(changed("the number of rows is another")),
-                (true, false) => Err(changed("the digest is another")),
-            };
-        }
-        self.hasher.update(self.line.as_bytes());
-        let target = parse(self.line.trim_end_matches('\n')).filter(|target| target.seq == self.seen);
-        let target = target.ok_or_else(|| changed(&format!("row {} cannot be read", self.seen)))?;
+        let length = loop {
+            let held = &self.buffer[self.start..self.end];
+            if let Some(length) = memchr(b'\n', held) {
+                break length;
+            }
+            if !self.fill()? {
+                return self.end();
+            }
+        };
+        let target = parse(&self.buffer[self.start..self.start + length]).filter(|target| target.seq == self.seen);
+        let target = target.ok_or_else(|| self.changed(&format!("row {} cannot be read", self.seen)))?;
+        self.start += length + 1;
         self.seen += 1;
         Ok(Some(target))
+    }
+
+    /// Reads and hashes more of the text. Says whether there was more.
+    fn fill(&mut self) -> Result<bool, Error> {
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        if self.end > LINE_MAX {
+            return Err(self.changed(&format!("row {} is too long", self.seen)));
+        }
+        let length = loop {
+            match self.text.read(&mut self.buffer[self.end..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        let length = length.map_err(|error| match error.raw_os_error() {
+            Some(_) => Error::Io { what: format!("cannot read {}", self.path.display()), source: error },
+            None => self.changed(&error.to_string()),
+        })?;
+        self.hasher.update(&self.buffer[self.end..self.end + length]);
+        self.end += length;
+        Ok(length > 0)
+    }
+
+    /// Only the end can tell that no line is missing, changed or added.
+    fn end(&mut self) -> Result<Option<Target>, Error> {
+        let digest = hex(&std::mem::take(&mut self.hasher).finalize());
+        match (self.seen == self.rows, digest == self.sha256) {
+            (true, true) => Ok(None),
+            (false, _) => Err(self.changed("the number of rows is another")),
+            (true, false) => Err(self.changed("the digest is another")),
+        }
+    }
+
+    fn changed(&self, why: &str) -> Error {
+        Error::Input(format!("{} is not as it was written: {why}", self.path.display()))
     }
 }
 
@@ -158,24 +199,58 @@ impl Iterator for Targets {
     }
 }
 
-fn parse(line: &str) -> Option<Target> {
-    let mut cells = line.split('\t');
-    let seq = cells.next()?.parse().ok()?;
-    let domain = Domain::from_host(HostName::parse(cells.next()?).ok()?);
-    let rank = match cells.next()? {
-        "" => None,
-        rank => Some(rank.parse().ok()?),
+fn parse(line: &[u8]) -> Option<Target> {
+    let mut rest = line;
+    let seq = number(&mut rest)??;
+    let domain = Domain::stored(cell(&mut rest)?)?;
+    let (rank, line, duplicates) = (number(&mut rest)?, number(&mut rest)??, number(&mut rest)??);
+    let mapped = cell(&mut rest)? == b"1";
+    let original = match rest {
+        b"" => None,
+        text => Some(std::str::from_utf8(text).ok()?.to_owned()),
     };
-    let (line, duplicates) = (cells.next()?.parse().ok()?, cells.next()?.parse().ok()?);
-    let mapped = cells.next()? == "1";
-    let original = cells.next().filter(|text| !text.is_empty()).map(str::to_owned);
     Some(Target { seq, domain, rank, line, original, mapped, duplicates })
+}
+
+/// Takes the text up to a tab.
+fn cell<'t>(rest: &mut &'t [u8]) -> Option<&'t [u8]> {
+    let cell = rest.split_off(..memchr(b'\t', rest)?)?;
+    rest.split_off_first()?;
+    Some(cell)
+}
+
+/// Takes a number as [`put_number`] writes it, and the tab behind it. `Some(None)` where nothing stands there.
+fn number(rest: &mut &[u8]) -> Option<Option<i64>> {
+    let mut number = None;
+    loop {
+        match rest.split_off_first()? {
+            b'\t' => return Some(number),
+            digit @ b'0'..=b'9' => {
+                number = Some(number.unwrap_or(0_i64).checked_mul(10)?.checked_add(i64::from(digit - b'0'))?);
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// Adds a number in decimal digits. Counts and ranks are never below zero.
+fn put_number(number: i64, out: &mut Vec<u8>) {
+    let (mut digits, mut first) = ([b'0'; 20], 20);
+    let mut left = number.unsigned_abs();
+    while left > 0 || first == 20 {
+        first -= 1;
+        digits[first] = b'0' + (left % 10) as u8;
+        left /= 10;
+    }
+    out.extend_from_slice(&digits[first..]);
 }
 
 /// A list that is being written. Dropped unfinished, it leaves nothing behind.
 pub(super) struct Writer {
     dir: PathBuf,
     out: zstd::Encoder<'static, BufWriter<NamedTempFile>>,
+    /// Lines that are still to be hashed and packed.
+    text: Vec<u8>,
     hasher: Sha256,
     rows: i64,
 }
@@ -188,6 +263,14 @@ pub(super) struct Counts {
     pub(super) duplicates: i64,
     pub(super) blank: i64,
     pub(super) skipped: i64,
+    pub(super) elsewhere: i64,
+}
+
+impl Counts {
+    /// Lines that should hold a name, whichever shard they belong to.
+    pub(super) fn of_all_shards(&self) -> i64 {
+        self.lines + self.elsewhere
+    }
 }
 
 impl Writer {
@@ -198,38 +281,61 @@ impl Writer {
             Ok(out)
         });
         let out = started.map_err(|source| Error::Create { path: dir.join(LIST), source })?;
-        Ok(Self { dir: dir.to_owned(), out, hasher: Sha256::new(), rows: 0 })
+        let text = Vec::with_capacity(BUFFER + LINE_MAX);
+        Ok(Self { dir: dir.to_owned(), out, text, hasher: Sha256::new(), rows: 0 })
     }
 
     /// Gives a row the next number.
-    pub(super) fn push(&mut self, row: &Row) -> Result<(), Error> {
-        let rank = row.rank.map(|rank| rank.to_string()).unwrap_or_default();
+    pub(super) fn push(&mut self, row: &Row<'_>) -> Result<(), Error> {
+        let text = &mut self.text;
+        put_number(self.rows, text);
+        text.push(b'\t');
         // No tab and no line end can be inside: a name has none, and an original with one was rejected.
-        let line = format!(
-            "{}\t{}\t{rank}\t{}\t{}\t{}\t{}\n",
-            self.rows,
-            row.domain,
-            row.line,
-            row.duplicates,
-            u8::from(row.mapped),
-            row.original.as_deref().unwrap_or("")
-        );
-        self.hasher.update(line.as_bytes());
+        text.extend_from_slice(row.domain);
+        text.push(b'\t');
+        if let Some(rank) = row.rank {
+            put_number(rank, text);
+        }
+        text.push(b'\t');
+        put_number(row.line, text);
+        text.push(b'\t');
+        put_number(row.duplicates, text);
+        text.extend_from_slice(if row.mapped { b"\t1\t" } else { b"\t0\t" });
+        text.extend_from_slice(row.original.unwrap_or_default());
+        text.push(b'\n');
         self.rows += 1;
-        self.out.write_all(line.as_bytes()).map_err(self.failed())
+        if self.text.len() < BUFFER { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.hasher.update(&self.text);
+        let written = self.out.write_all(&self.text);
+        self.text.clear();
+        written.map_err(self.failed())
     }
 
     /// Puts list and facts in place, in that order: facts without a list never stand there.
-    pub(super) fn finish(self, counts: Counts, sources: Vec<SourceFacts>) -> Result<Prepared, Error> {
+    pub(super) fn finish(mut self, counts: Counts, sources: Vec<SourceFacts>) -> Result<Prepared, Error> {
+        self.flush()?;
         let failed = self.failed();
-        let Self { dir, out, hasher, rows } = self;
+        let Self { dir, out, text: _, hasher, rows } = self;
         let written = out.finish().and_then(|out| out.into_inner().map_err(io::IntoInnerError::into_error));
         let file = written.map_err(failed)?;
-        let Counts { lines, rejects, duplicates, blank, skipped } = counts;
+        let Counts { lines, rejects, duplicates, blank, skipped, elsewhere } = counts;
         let sha256 = hex(&hasher.finalize());
         let path = dir.join(LIST);
-        let prepared =
-            Prepared { path: path.clone(), rows, lines, rejects, duplicates, blank, skipped, sha256, sources };
+        let prepared = Prepared {
+            path: path.clone(),
+            rows,
+            lines,
+            rejects,
+            duplicates,
+            blank,
+            skipped,
+            elsewhere,
+            sha256,
+            sources,
+        };
         keep(file, &path)?;
         let facts = dir.join(FACTS);
         let failed = || Error::io(format!("cannot write {}", facts.display()));

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
+use super::fold::{self, Room};
 use super::{Domain, HostName, HostNameError, NAME_MAX};
 use crate::finding::{Code, list};
 use crate::text;
@@ -48,6 +49,25 @@ const SPECIAL_USE: &[(&str, &str)] = &[
 ];
 
 pub(super) fn read(cell: &str) -> Result<Named, Code> {
+    match plain(cell.as_bytes(), &mut [0; NAME_MAX]).and_then(HostName::fold) {
+        Some(host) => Ok(Named { domain: Domain::from_host(host), original: None, mapped: false }),
+        None => read_closely(cell),
+    }
+}
+
+/// The name that most cells are. `None` where that takes a closer look.
+pub(super) fn plain<'r>(cell: &[u8], room: &'r mut Room) -> Option<&'r [u8]> {
+    let name = fold::fold(cell.strip_suffix(b".").unwrap_or(cell), room)?;
+    let dot = name.iter().rposition(|&byte| byte == b'.')?;
+    let last = &name[dot + 1..];
+    // Names in numbers, and the ends of SPECIAL_USE.
+    let is_plain = !last.first().is_some_and(u8::is_ascii_digit)
+        && !matches!(last, b"local" | b"localhost" | b"invalid" | b"onion" | b"arpa" | b"alt" | b"internal");
+    is_plain.then_some(name)
+}
+
+/// [`read`] for any cell.
+fn read_closely(cell: &str) -> Result<Named, Code> {
     if cell.is_empty() {
         return Err(list::BLANK);
     }

@@ -249,8 +249,8 @@ impl Port<Target> for Desk {
                 }
             }
             Told::Plain(plain) => {
-                let (target, discovered) = Discovered::plain(plain);
-                self.discovered(target, discovered);
+                let discovered = Discovered::plain(&plain);
+                self.discovered(plain.subject, discovered);
             }
             Told::Seen(seen) => match Discovered::seen(*seen, self.also) {
                 (target, Some(discovered)) => self.discovered(target, discovered),

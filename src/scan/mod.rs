@@ -38,7 +38,7 @@ use crate::list::{self, PrepareOptions, Prepared, Source};
 use crate::name::HostName;
 use crate::net::NetConfig;
 use crate::net::dns::bulk::Plain;
-use crate::net::dns::{CanaryWords, Resolver, unusable};
+use crate::net::dns::{CanaryWords, PATIENCE, Resolver, unusable};
 use crate::net::smtp::{Families, Way};
 use crate::progress::{Meter, Mode, Progress};
 use crate::scan::crew::{Done, Room};
@@ -144,6 +144,7 @@ pub async fn run(job: Job) -> Result<Report, Error> {
     summary.rejects = prepared.rejects;
     summary.duplicates = prepared.duplicates;
     summary.blank = prepared.blank + prepared.skipped;
+    summary.elsewhere = prepared.elsewhere;
     let totals = summary.totals();
     if summary.rows != prepared.rows || !totals.balance() {
         return Err(Error::Internal(format!("{} of {} domains have a row", summary.rows, prepared.rows)));
@@ -199,7 +200,8 @@ async fn open(
 ) -> Result<Surveyor, Error> {
     let canaries = resolver.preflight().await;
     let canaries = canaries.map_err(|failure| Error::Unavailable(unusable(&job.net.upstreams, &failure)))?;
-    let (surveyor, outlook) = Surveyor::open(&job.net, resolver.clone(), job.questions, job.canaries.as_deref()).await;
+    let (surveyor, outlook) =
+        Surveyor::open(&job.net, resolver.patient(PATIENCE), job.questions, job.canaries.as_deref()).await;
     if let Some(notice) = outlook.notice(job.net.smtp_port) {
         (job.notice)(&notice);
     }

@@ -25,6 +25,8 @@ pub struct Summary {
     pub duplicates: i64,
     /// Blank lines, comments and headers.
     pub blank: i64,
+    /// Lines that belong to other shards.
+    pub elsewhere: i64,
     /// Domains that announce a policy.
     pub announced: i64,
     /// Of these, the ones whose record and policy keep every MUST and SHOULD.
@@ -61,6 +63,7 @@ impl Summary {
             rejects,
             duplicates,
             blank,
+            elsewhere,
             announced,
             strict_ok,
             effective_ok,
@@ -80,6 +83,7 @@ impl Summary {
             (&mut self.rejects, rejects),
             (&mut self.duplicates, duplicates),
             (&mut self.blank, blank),
+            (&mut self.elsewhere, elsewhere),
             (&mut self.announced, announced),
             (&mut self.strict_ok, strict_ok),
             (&mut self.effective_ok, effective_ok),
@@ -174,6 +178,7 @@ impl Summary {
             rejects: count(self.rejects),
             duplicates: count(self.duplicates),
             blank: count(self.blank),
+            elsewhere: count(self.elsewhere),
             outcomes: named("", &self.outcomes),
             counts,
         }
@@ -191,6 +196,9 @@ impl Summary {
         line("  domains", self.rows, "");
         line("  rejected", self.rejects, "");
         line("  duplicates", self.duplicates, "");
+        if self.elsewhere > 0 {
+            line("lines of other shards", self.elsewhere, "");
+        }
         line("announced", self.announced, &share(self.announced, self.rows, "of all domains"));
         line("  usable", self.effective_ok, &share(self.effective_ok, self.announced, "of these"));
         line("  to the letter", self.strict_ok, &share(self.strict_ok, self.announced, "of these"));
@@ -254,15 +262,16 @@ mod tests {
             next += step;
             next
         };
-        let numbers: [i64; 9] = std::array::from_fn(|_| one());
+        let numbers: [i64; 10] = std::array::from_fn(|_| one());
         let mut named = || names.iter().map(|name| (*name, one())).collect::<BTreeMap<_, _>>();
-        let [lines, rows, rejects, duplicates, blank, announced, strict_ok, effective_ok, failed] = numbers;
+        let [lines, rows, rejects, duplicates, blank, elsewhere, announced, strict_ok, effective_ok, failed] = numbers;
         Summary {
             lines,
             rows,
             rejects,
             duplicates,
             blank,
+            elsewhere,
             announced,
             strict_ok,
             effective_ok,

@@ -47,6 +47,9 @@ pub struct Totals {
     pub duplicates: u64,
     /// Blank lines and comments.
     pub blank: u64,
+    /// Lines that belong to other shards; they are no part of `lines`.
+    #[serde(default)]
+    pub elsewhere: u64,
     /// Rows of `domains` by outcome.
     pub outcomes: BTreeMap<String, u64>,
     /// Other counts by name: questions asked, connections made, …

@@ -178,3 +178,31 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn special_ends_take_a_closer_look() {
+    for (domain, _) in SPECIAL_USE {
+        assert_eq!(plain(format!("a.{domain}").as_bytes(), &mut [0; NAME_MAX]), None, "{domain}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 4096, failure_persistence: None, ..Default::default() })]
+    #[test]
+    fn the_short_way_is_the_long_way(cell in "([a-cX0.-]{0,9}|[!-~]{0,4}|\\PC|[a-z]{61,64}){0,2}(\\.(com|COM|x|0x1f|1|local|LocalHost|arpa|ip6\\.arpa|internal|xn--a-))?[. ]?") {
+        match (plain(cell.as_bytes(), &mut [0; NAME_MAX]), read_closely(&cell)) {
+            (Some(name), long) => {
+                let domain = Domain::from_host(HostName::parse_closely(std::str::from_utf8(name).unwrap()).unwrap());
+                assert_eq!(long, Ok(Named { domain, original: None, mapped: false }));
+            }
+            // The only names that need the long way: of other alphabets, with A-labels that are none, and with odd ends.
+            (None, Ok(named)) => {
+                let labels: Vec<&str> = named.domain.as_str().split('.').collect();
+                let last = labels[labels.len() - 1];
+                let is_odd = last == "arpa" || last.starts_with(|first: char| first.is_ascii_digit());
+                assert!(is_odd || labels.iter().any(|label| label.ends_with('-')) || !cell.is_ascii(), "{cell}");
+            }
+            (None, Err(_)) => {}
+        }
+    }
+}

@@ -10,13 +10,16 @@ use crate::column;
 use crate::discover::Discovered;
 use crate::error::Error;
 use crate::name::Domain;
+use crate::net::dns::Security;
 use crate::net::dns::bulk::{Absent, Plain};
-use crate::net::dns::{Answer, Lookup, Security, Via};
-use crate::probe::record;
 use crate::scan::summary::Summary;
 use crate::scan::tables::Tables;
-use crate::survey::{Domains, Survey};
+use crate::survey::Domains;
 use crate::target::Target;
+
+/// What is kept of a kind is made for a multiple of so many rows, so that a batch that is a little longer than those before
+/// does not make it anew.
+const ROUND: usize = 4_096;
 
 /// Makes the rows.
 pub struct PlainRows {
@@ -109,9 +112,8 @@ impl PlainRows {
         if let Some(at) = known.filter(|at| self.kinds[*at].repeated.num_rows() >= rows) {
             return Ok(&self.kinds[at]);
         }
-        let row = Domains::new(first.subject.clone(), survey(&first));
-        // Batches grow to their usual size by and by: not every one makes these anew.
-        let repeated = self.tables.domains.repeated(&self.scan_id, &row, rows.next_power_of_two())?;
+        let row = Domains::new(first.subject.clone(), Discovered::plain(&first).into());
+        let repeated = self.tables.domains.repeated(&self.scan_id, &row, rows.next_multiple_of(ROUND))?;
         let common = Common { kind, row, repeated };
         let at = match known {
             Some(at) => {
@@ -124,30 +126,6 @@ impl PlainRows {
             }
         };
         Ok(&self.kinds[at])
-    }
-}
-
-/// The survey that a plain subject stands for.
-fn survey<T>(plain: &Plain<T>) -> Survey {
-    let answer = Answer {
-        lookup: match plain.absent {
-            Absent::NoData => Lookup::NoData,
-            Absent::NxDomain => Lookup::NxDomain,
-        },
-        aliases: Vec::new(),
-        security: plain.security,
-        ede: Vec::new(),
-        via: Via::Udp,
-        sent: plain.sent,
-        elapsed: plain.elapsed,
-        case_changed: false,
-        trailing: false,
-    };
-    let record = record::Seen { answer: Some(answer), sibling: None, apex: None, parent: None };
-    let (observed_at, elapsed) = (plain.observed_at, plain.elapsed);
-    Survey {
-        attempts: plain.attempts,
-        ..Survey::from(Discovered { observed_at, elapsed, record, mx: None, tlsrpt: None })
     }
 }
 

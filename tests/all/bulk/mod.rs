@@ -30,15 +30,16 @@ impl Named for Subject {
 }
 
 /// Gives subjects and keeps what is told of each.
-struct Feed {
+struct Feed<'a> {
     left: VecDeque<Subject>,
     told: BTreeMap<String, Vec<Told<Subject>>>,
-    order: Box<dyn FnMut(usize, &Vitals) -> Order>,
+    /// By how many were told so far.
+    order: Box<dyn FnMut(usize, &Vitals) -> Order + 'a>,
     most: Vitals,
     begun: Instant,
 }
 
-impl Feed {
+impl Feed<'_> {
     fn new(names: impl IntoIterator<Item = String>) -> Self {
         let left = names.into_iter().map(|name| Subject(HostName::parse(&name).unwrap())).collect();
         let order = Box::new(|_, _: &Vitals| Order::Go);
@@ -46,7 +47,7 @@ impl Feed {
     }
 }
 
-impl Port<Subject> for Feed {
+impl Port<Subject> for Feed<'_> {
     fn take(&mut self, room: usize, queue: &mut VecDeque<Subject>) -> Supply {
         queue.extend(self.left.drain(..room.min(self.left.len())));
         if self.left.is_empty() { Supply::End } else { Supply::More }
@@ -74,7 +75,7 @@ fn config(servers: &[&Server]) -> NetConfig {
 }
 
 /// Asks for the record of each name.
-fn run(config: &NetConfig, asking: Asking, in_flight: usize, feed: &mut Feed) -> Ended {
+fn run(config: &NetConfig, asking: Asking, in_flight: usize, feed: &mut Feed<'_>) -> Ended {
     Engine::new(config, asking, in_flight, None).unwrap().run(feed).unwrap()
 }
 
@@ -101,13 +102,18 @@ fn record(told: &Told<Subject>) -> String {
 }
 
 /// How many subjects were told what. Each must have been told once.
-fn census(feed: &Feed) -> BTreeMap<String, usize> {
+fn census(feed: &Feed<'_>) -> BTreeMap<String, usize> {
     let mut census = BTreeMap::new();
     for (name, told) in &feed.told {
         assert_eq!(told.len(), 1, "{name} was told so often");
         *census.entry(record(&told[0])).or_default() += 1;
     }
     census
+}
+
+/// A census as a test writes it down.
+fn counts(counts: &[(&str, usize)]) -> BTreeMap<String, usize> {
+    counts.iter().map(|(word, count)| ((*word).to_owned(), *count)).collect()
 }
 
 /// What was told of the record at this name.

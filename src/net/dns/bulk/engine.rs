@@ -37,7 +37,7 @@ const WAITING_MAX: usize = 32_768;
 const READS_MAX: usize = 64;
 /// How long all resolvers may be down before there is no hope: what a restart, or an hour's worst minutes, take.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// The same where none of them ever gave a good answer: then nothing is lost by beginning anew.
+/// The same where none of them ever answered a control question well: then nothing is lost by beginning anew.
 const PATIENCE_UNPROVEN: Duration = Duration::from_secs(10);
 
 /// The engine of one thread.

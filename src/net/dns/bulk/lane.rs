@@ -57,7 +57,7 @@ pub(super) struct Lane {
     learning: u8,
     open: bool,
     down_since: Option<Instant>,
-    /// Whether it ever gave a good answer.
+    /// Whether it ever answered a control question well.
     proven: bool,
     /// What it last suffered from.
     trouble: Trouble,
@@ -129,7 +129,7 @@ impl Lane {
         self.down_since
     }
 
-    /// Whether it ever gave a good answer.
+    /// Whether it ever answered a control question well: any other answer may be a lie.
     pub(super) fn is_proven(&self) -> bool {
         self.proven
     }
@@ -163,7 +163,6 @@ impl Lane {
     pub(super) fn answered(&mut self, packet: &[u8], now: &Now) {
         let good = packet.get(3).is_some_and(|octet| matches!(octet & 0x0f, 0 | 3));
         self.health.answered(now.instant, if good { Grade::Good } else { Grade::Bad });
-        self.proven |= good;
         *(if good { &mut self.good } else { &mut self.bad }) += 1;
     }
 

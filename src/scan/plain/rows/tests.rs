@@ -8,6 +8,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::name::HostName;
+use crate::net::dns::{Answer, Lookup, Via};
+use crate::probe::record;
+use crate::survey::Survey;
 
 /// Every place that a name can have in the public suffix list, and every way to write it.
 const NAMES: &[&str] = &[
@@ -80,7 +83,7 @@ fn ordinary(plain: &Plain<Target>) -> Domains {
         elapsed: plain.elapsed,
         attempts: plain.attempts,
         fresh: false,
-        record: record::Seen { answer: Some(answer), sibling: None, apex: None, parent: None },
+        record: record::Seen::of(Some(answer)),
         policy: None,
         mx: None,
         hosts: None,
@@ -166,6 +169,17 @@ fn the_columns_that_are_made_in_bulk_are_those_that_differ_between_rows_of_a_kin
         .map(|(field, _)| field.name().as_str())
         .collect();
     assert_eq!(differ, Varying::default().finish().map(|(name, _)| name));
+}
+
+#[test]
+fn what_is_kept_of_a_kind_grows_with_the_batches() {
+    let tables = Arc::new(Tables::new());
+    let mut rows = PlainRows::new("s1".to_owned(), Arc::clone(&tables));
+    for count in [1, ROUND + 1, 2, 2 * ROUND] {
+        let plain = vec![one("a.example"); count];
+        let made = rows.batches(plain.clone(), &mut Summary::default()).unwrap();
+        assert_eq!(made, ordinary_batches(&tables, &plain), "{count} rows");
+    }
 }
 
 #[test]
