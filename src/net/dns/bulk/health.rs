@@ -39,8 +39,7 @@ const CREDIT_MAX: u32 = 8 * CONTROL_COST;
 /// that is one in 20.
 const CONTROL_LATEST: Duration = Duration::from_secs(5);
 
-/// Answers by which to tell a storm of failures, and how many of them have to be bad: 30 % (HOSTILE.md 57).
-const RECENT: u32 = u64::BITS;
+/// How many of the last 64 answers have to be bad for a storm of failures: 30 % (HOSTILE.md 57). Of fewer answers it is more.
 const STORM: u32 = 20;
 
 /// How an answer speaks of the resolver.
@@ -351,21 +350,17 @@ impl Controls {
     }
 }
 
-/// The last answers, a bit each.
+/// The last 64 answers, a bit each: whether it was bad.
 #[derive(Clone, Copy, Debug, Default)]
-struct Recent {
-    bad: u64,
-    count: u32,
-}
+struct Recent(u64);
 
 impl Recent {
     fn push(&mut self, grade: Grade) {
-        self.bad = self.bad << 1 | u64::from(grade == Grade::Bad);
-        self.count = self.count.saturating_add(1);
+        self.0 = self.0 << 1 | u64::from(grade == Grade::Bad);
     }
 
     fn is_storm(self) -> bool {
-        self.count >= RECENT && self.bad.count_ones() >= STORM
+        self.0.count_ones() >= STORM
     }
 }
 
