@@ -30,9 +30,9 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// One Parquet row group at its usual largest.
+    /// Few files for a large scan, and little to lose with one of them.
     pub const ROWS: u64 = 1_000_000;
-    /// Bounds what an open part holds in memory.
+    /// Bounds what an open part holds in memory where rows are large; where they are small, the row group does.
     pub const BYTES: u64 = 64 << 20;
     /// Bounds what a crash costs: rows count as done when their part is committed.
     pub const AGE: Duration = Duration::from_secs(60);
