@@ -45,6 +45,7 @@ impl Sorter {
         Self { memory: memory.min(BYTES_MAX), dir: dir.to_owned(), rows, entries, runs }
     }
 
+    /// Takes a row: of one line, or the only one of its key, such as come joined from another sorter.
     pub(super) fn push(&mut self, row: &Row<'_>) -> Result<(), Error> {
         let at = u32::try_from(self.rows.len()).map_err(|_| broken())?;
         encode(row, &mut self.rows).ok_or_else(broken)?;
@@ -203,17 +204,17 @@ mod tests {
 
     #[test]
     fn spilled_or_not_is_the_same() {
-        // 1000 lines that name 300 domains, three or four times each
+        // 5000 lines that name 300 domains, so that runs are merged to larger ones, and those again
         let name = |n: i64| format!("d{}.example", n * 7 % 300);
-        let rows: Vec<Owned> = (0..1000).map(|n| Owned::new(n, &name(n), key(7, name(n).as_bytes()))).collect();
+        let rows: Vec<Owned> = (0..5000).map(|n| Owned::new(n, &name(n), key(7, name(n).as_bytes()))).collect();
         let (whole, none) = sorted(usize::MAX, &rows, false);
         assert_eq!((whole.len(), none), (300, 0));
-        assert_eq!(whole.iter().map(|r| r.duplicates + 1).sum::<i64>(), 1000);
+        assert_eq!(whole.iter().map(|r| r.duplicates + 1).sum::<i64>(), 5000);
         assert!(whole.iter().all(|r| r.line < 300));
         assert!(whole.is_sorted_by_key(|r| r.key));
         let (lines, _) = sorted(usize::MAX, &rows, true);
         assert!(lines.iter().map(|r| r.line).eq(0..300));
-        assert_eq!(lines.iter().map(|r| r.duplicates + 1).sum::<i64>(), 1000);
+        assert_eq!(lines.iter().map(|r| r.duplicates + 1).sum::<i64>(), 5000);
         for memory in [0, 1000, 20_000] {
             let (spilled, runs) = sorted(memory, &rows, false);
             assert!(runs > 0);
