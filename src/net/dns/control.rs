@@ -150,6 +150,11 @@ impl Pulse {
         good != 0 && good >= self.micros(since)
     }
 
+    /// Whether any good answer ever came.
+    pub(super) fn has_ever_beaten(&self) -> bool {
+        self.good.load(Ordering::Relaxed) != 0
+    }
+
     fn micros(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.born).as_micros()).unwrap_or(u64::MAX)
     }

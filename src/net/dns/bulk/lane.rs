@@ -59,6 +59,8 @@ pub(super) struct Lane {
     down_since: Option<Instant>,
     /// Whether it ever answered a control question well.
     proven: bool,
+    /// Whether it ever answered a question well that was no control question.
+    has_answered: bool,
     /// What it last suffered from.
     trouble: Trouble,
     /// Answers of this turn, and tries of this turn that came to nothing.
@@ -112,6 +114,7 @@ impl Lane {
             open: false,
             down_since: None,
             proven: false,
+            has_answered: false,
             trouble: Trouble::Timeout,
             good: 0,
             bad: 0,
@@ -163,6 +166,7 @@ impl Lane {
     pub(super) fn answered(&mut self, packet: &[u8], now: &Now) {
         let good = packet.get(3).is_some_and(|octet| matches!(octet & 0x0f, 0 | 3));
         self.health.answered(now.instant, if good { Grade::Good } else { Grade::Bad });
+        self.has_answered |= good;
         *(if good { &mut self.good } else { &mut self.bad }) += 1;
     }
 
@@ -349,6 +353,9 @@ impl Lane {
                 self.proven = true;
                 Grade::Good
             }
+            // Without canaries there is only the root, of which a resolver of a network without one knows nothing: where it
+            // has answered other questions well, any answer is a sign of life.
+            Said::Bad(_) if self.canaries.is_empty() && self.has_answered => Grade::Good,
             Said::Bad(trouble) => {
                 self.trouble = trouble;
                 Grade::Bad
