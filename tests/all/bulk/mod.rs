@@ -29,12 +29,14 @@ impl Named for Subject {
     }
 }
 
+type Orders<'a> = Box<dyn FnMut(usize, &Vitals) -> Order + 'a>;
+
 /// Gives subjects and keeps what is told of each.
 struct Feed<'a> {
     left: VecDeque<Subject>,
     told: BTreeMap<String, Vec<Told<Subject>>>,
     /// By how many were told so far.
-    order: Box<dyn FnMut(usize, &Vitals) -> Order + 'a>,
+    order: Orders<'a>,
     most: Vitals,
     begun: Instant,
 }

@@ -24,6 +24,10 @@ use crate::net::pace::Rate;
 
 /// How long a turn takes, at least: what comes meanwhile is worked off at once, which costs less than one by one.
 const TURN: Duration = Duration::from_millis(1);
+/// The same where little is going on: then what a turn costs matters more than a few milliseconds of waiting.
+const TURN_QUIET: Duration = Duration::from_millis(8);
+/// Datagrams of a turn, sent and received: with fewer, the next turn takes twice as long.
+const FEW: u64 = 32;
 /// Answers that wait until their resolver is vouched for, at most: half a second of the fastest scan. Beyond that, nothing
 /// new is taken.
 const HELD_MAX: usize = 131_072;
@@ -105,9 +109,11 @@ impl<T: Named> Engine<T> {
     /// [`Error::Internal`] where a socket fails in a way that is nobody's but ours.
     pub fn run(mut self, port: &mut impl Port<T>) -> Result<Ended, Error> {
         let mut supply = Supply::More;
+        let mut pause = TURN;
         loop {
             let now = self.clock.now();
-            self.drain(&now);
+            let sent = self.tools.sent;
+            let received = self.drain(&now);
             self.expire(&now);
             self.look_after_lanes(&now);
             self.tell(port, &now);
@@ -128,7 +134,9 @@ impl<T: Named> Engine<T> {
                 return Ok(Ended::Done);
             }
             self.send(&now)?;
-            std::thread::sleep(TURN.saturating_sub(now.instant.elapsed()));
+            let is_quiet = received + (self.tools.sent - sent) < FEW;
+            pause = if is_quiet { TURN_QUIET.min(pause * 2) } else { TURN };
+            std::thread::sleep(pause.saturating_sub(now.instant.elapsed()));
         }
     }
 
@@ -146,14 +154,16 @@ impl<T: Named> Engine<T> {
         self.lanes.iter().map(|lane| lane.in_flight).sum()
     }
 
-    /// Reads all sockets.
-    fn drain(&mut self, now: &Now) {
+    /// Reads all sockets. How many datagrams came.
+    fn drain(&mut self, now: &Now) -> u64 {
+        let mut received = 0;
         for lane in 0..self.lanes.len() {
             for place in 0..self.lanes[lane].sockets.count() {
                 for _ in 0..READS_MAX {
                     let Some(socket) = self.lanes[lane].sockets.get(place) else { break };
                     match self.tools.driver.receive(socket) {
                         Ok(count) => {
+                            received += count as u64;
                             self.fetch(lane, place, count);
                             (0..count).for_each(|number| self.hear(lane, place, number, now));
                             if count < BATCH_SIZE {
@@ -170,6 +180,7 @@ impl<T: Named> Engine<T> {
                 }
             }
         }
+        received
     }
 
     /// Ends the waits that are over.
