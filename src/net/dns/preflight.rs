@@ -102,8 +102,12 @@ fn add(words: &mut CanaryWords, said: Vec<(String, Said)>) {
 /// What one resolver says of the canaries, and whether it can be used.
 async fn inspect(servers: &Arc<Servers>, at: usize, time: Duration) -> (Vec<(String, Said)>, Result<(), Failure>) {
     let server = &servers.servers()[at];
-    // Whoever does not answer this is asked nothing more.
-    if let Err(trouble) = server.answers(Control::root().question(), time).await {
+    let root = Control::root();
+    let (root, finds) = tokio::join!(server.answers(root.question(), time), finds_one(servers, at, time));
+    // Whoever answers neither is asked nothing more.
+    if let Err(trouble) = root
+        && !finds
+    {
         return (Vec::new(), Err(trouble.failure().about(server.name())));
     }
     let (nobody, said) = tokio::join!(has_nobody(server, time), canaries(servers, at, time));
@@ -120,6 +124,14 @@ async fn has_nobody(server: &Server, time: Duration) -> Result<(), Failure> {
             Err(lies(server, name.trim_end_matches('.'), Said::Found))
         }
         Said::Absent(_) | Said::Failed(_) => Ok(()),
+    }
+}
+
+/// Whether one resolver finds the first canary: one that cannot get at the root, as behind a forwarder, may be fit all the same.
+async fn finds_one(servers: &Servers, at: usize, time: Duration) -> bool {
+    match servers.controls().canaries().first().and_then(Control::canary) {
+        Some(control) => control.read(servers.servers()[at].put(control.question(), time).await) == Said::Found,
+        None => false,
     }
 }
 

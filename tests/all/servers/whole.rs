@@ -237,7 +237,7 @@ fn options(resolver: &str, port: &str, folder: &Path) -> Vec<String> {
         ("--https-port", port),
         ("--roots", roots.to_str().unwrap()),
         ("--allow-network", network),
-        ("--dns-canary", "none"),
+        ("--dns-canary", "good.test"),
     ];
     let words = pairs.into_iter().flat_map(|(option, value)| [option, value]).chain(["--no-contact", "--trust-ad"]);
     words.map(str::to_owned).collect()
