@@ -33,8 +33,8 @@ pub(crate) struct Outcome {
     pub(crate) domains: u64,
     /// Those that have a record; nothing where the client does not look.
     pub(crate) found: Option<u64>,
-    /// Those of which nothing was learnt.
-    pub(crate) failed: u64,
+    /// Those of which nothing was learnt; nothing where the client does not tell.
+    pub(crate) failed: Option<u64>,
     /// Those of which something else was learnt than is true; nothing where that cannot be told.
     pub(crate) wrong: Option<u64>,
 }

@@ -209,7 +209,7 @@ fn honest(runs: &[Run], lists: &Lists) -> Result<(), Fault> {
     for run in runs.iter().filter(|run| run.client == client::STSCAN) {
         let Outcome { domains, found, failed, wrong } = run.outcome;
         let seen = (run.exit, domains, found, failed, wrong);
-        let expected = (Some(0), lists.all.domains, Some(lists.all.found), 0, Some(0));
+        let expected = (Some(0), lists.all.domains, Some(lists.all.found), Some(0), Some(0));
         if seen != expected {
             return Err(Fault::new(format!(
                 "the scanner is wrong: (exit, domains, found, failed, wrong) is {seen:?}, the truth {expected:?}"

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Fault> {
         return Err(Fault::new("the scan is not finished"));
     }
     let truth = Truth::new(&arguments.shares);
-    let mut outcome = Outcome { found: Some(0), wrong: Some(0), ..Outcome::default() };
+    let mut outcome = Outcome { found: Some(0), failed: Some(0), wrong: Some(0), ..Outcome::default() };
     for part in entries(&only(&arguments.dataset.join("domains"))?)? {
         read(&part, &truth, &mut outcome)?;
     }
@@ -65,7 +65,7 @@ fn hold(domain: &str, status: Option<&str>, truth: &Truth, outcome: &mut Outcome
         _ => None,
     };
     outcome.domains += 1;
-    outcome.failed += u64::from(seen.is_none());
+    count(&mut outcome.failed, seen.is_none());
     count(&mut outcome.found, seen == Some(Stands::Record));
     count(&mut outcome.wrong, seen.is_some_and(|seen| seen != truth.of(Digest::of(domain))));
 }
@@ -107,15 +107,15 @@ mod tests {
     fn a_row_is_held_against_the_truth() {
         let truth = Truth::new(&Shares { found: 0.0, nodata: 0.0, canary: vec!["canary.example".to_owned()] });
         let held = |domain, status| {
-            let mut outcome = Outcome { found: Some(0), wrong: Some(0), ..Outcome::default() };
+            let mut outcome = Outcome { found: Some(0), failed: Some(0), wrong: Some(0), ..Outcome::default() };
             hold(domain, status, &truth, &mut outcome);
             (outcome.found, outcome.failed, outcome.wrong)
         };
-        assert_eq!(held("canary.example", Some("found")), (Some(1), 0, Some(0)));
-        assert_eq!(held("canary.example", Some("nxdomain")), (Some(0), 0, Some(1)));
-        assert_eq!(held("other.example", Some("nxdomain")), (Some(0), 0, Some(0)));
-        assert_eq!(held("other.example", Some("nodata")), (Some(0), 0, Some(1)));
-        assert_eq!(held("other.example", Some("failed")), (Some(0), 1, Some(0)));
-        assert_eq!(held("other.example", None), (Some(0), 1, Some(0)));
+        assert_eq!(held("canary.example", Some("found")), (Some(1), Some(0), Some(0)));
+        assert_eq!(held("canary.example", Some("nxdomain")), (Some(0), Some(0), Some(1)));
+        assert_eq!(held("other.example", Some("nxdomain")), (Some(0), Some(0), Some(0)));
+        assert_eq!(held("other.example", Some("nodata")), (Some(0), Some(0), Some(1)));
+        assert_eq!(held("other.example", Some("failed")), (Some(0), Some(1), Some(0)));
+        assert_eq!(held("other.example", None), (Some(0), Some(1), Some(0)));
     }
 }

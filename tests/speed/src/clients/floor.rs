@@ -52,7 +52,7 @@ pub(super) fn run(server: SocketAddr, window: usize, list: &Path) -> Result<Outc
         floor.send(bucket, length)?;
     }
     floor.receive_until(0)?;
-    Ok(Outcome { domains, found: None, failed: domains - floor.answered, wrong: None })
+    Ok(Outcome { domains, found: None, failed: Some(domains - floor.answered), wrong: None })
 }
 
 impl Floor {

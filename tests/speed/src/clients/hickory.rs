@@ -19,7 +19,8 @@ const SOCKETS: usize = 500;
 
 /// Asks for every domain of the list.
 pub(super) fn run(server: SocketAddr, window: usize, list: &Path) -> Result<Outcome, Fault> {
-    let shared = Rc::new(RefCell::new((Lines::open(list)?, Outcome { found: Some(0), ..Outcome::default() })));
+    let shared =
+        Rc::new(RefCell::new((Lines::open(list)?, Outcome { found: Some(0), failed: Some(0), ..Outcome::default() })));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Fault::while_doing("start"))?;
     let tasks = LocalSet::new();
@@ -68,7 +69,7 @@ async fn work(resolver: TokioResolver, shared: Rc<RefCell<(Lines, Outcome)>>) ->
                 outcome.found = outcome.found.map(|count| count + u64::from(found));
             }
             Err(error) if error.is_no_records_found() => {}
-            Err(_) => outcome.failed += 1,
+            Err(_) => outcome.failed = outcome.failed.map(|count| count + 1),
         }
     }
 }

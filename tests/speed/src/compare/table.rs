@@ -32,11 +32,10 @@ impl Run {
 
 /// One run, in one line.
 pub(super) fn line(run: &Run) -> String {
-    let (found, exit) = (run.outcome.found, run.exit);
-    let found = found.map_or_else(|| "-".to_owned(), |found| found.to_string());
-    let exit = exit.filter(|exit| *exit != 0).map(|exit| format!(", exit {exit}")).unwrap_or_default();
+    let (found, failed) = (known(run.outcome.found), known(run.outcome.failed));
+    let exit = run.exit.filter(|exit| *exit != 0).map(|exit| format!(", exit {exit}")).unwrap_or_default();
     format!(
-        "{} {:.2} µs a domain (user {:.2} s, sys {:.2} s), {:.1} s, {:.3} packets, {:.0} MB, found {found}, failed {}{exit}",
+        "{} {:.2} µs a domain (user {:.2} s, sys {:.2} s), {:.1} s, {:.3} packets, {:.0} MB, found {found}, failed {failed}{exit}",
         run.client,
         run.cost(),
         run.user_s,
@@ -44,8 +43,12 @@ pub(super) fn line(run: &Run) -> String {
         run.wall_s,
         run.packets(),
         run.megabytes(),
-        run.outcome.failed,
     )
+}
+
+/// A count, if there is one.
+fn known(count: Option<u64>) -> String {
+    count.map_or_else(|| "-".to_owned(), |count| count.to_string())
 }
 
 /// Prints the table.
@@ -88,8 +91,8 @@ fn text(clients: &[&str], runs: &[Run], expected: Expected, arguments: &Argument
             figure(&|run| run.domains() / run.wall_s),
             figure(&Run::packets),
             figure(&Run::megabytes),
-            found.map_or_else(|| "-".to_owned(), |found| found.to_string()),
-            own.iter().map(|run| run.outcome.failed).max().unwrap_or(0),
+            known(found),
+            known(own.iter().map(|run| run.outcome.failed).max().flatten()),
         );
         // Into a String, which takes everything.
         debug_assert!(written.is_ok());
@@ -154,7 +157,7 @@ mod tests {
     use crate::responder::Counts;
 
     fn run(client: &'static str, user_s: f64) -> Run {
-        let outcome = Outcome { domains: 1_000_000, found: Some(7), failed: 0, wrong: None };
+        let outcome = Outcome { domains: 1_000_000, found: Some(7), failed: Some(0), wrong: None };
         let served = Counts { questions: 1_010_000, ..Counts::default() };
         Run {
             client,
