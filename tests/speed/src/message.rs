@@ -13,7 +13,6 @@ const NS: u16 = 2;
 const SOA: u16 = 6;
 const MX: u16 = 15;
 const TXT: u16 = 16;
-const AAAA: u16 = 28;
 const OPT: u16 = 41;
 const IN: u16 = 1;
 /// How long an answer and how long an absence may be kept, in seconds.
@@ -129,10 +128,7 @@ impl<'a> Question<'a> {
             (Service::Reporting, TXT) if stands == Stands::Record => self.record(&text(REPORTING), answer),
             // Addresses for documentation (RFC 5737, RFC 3849): nobody connects to them.
             (Service::PolicyHost, A) if stands == Stands::Record => self.record(&[192, 0, 2, 1], answer),
-            (Service::Domain, A) if !is_root => self.record(&[192, 0, 2, 2], answer),
-            (Service::Domain, AAAA) if !is_root => {
-                self.record(&[0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2], answer);
-            }
+            // No domain has addresses of its own: a scan asks for those of a name that nobody has, to find liars out.
             (Service::Domain, MX) if !is_root => self.record(&[b"\0\x0a\x04mail", &ASKED[..]].concat(), answer),
             (Service::Domain, NS) if is_root => self.record(b"\x01a\x0croot-servers\x03net\0", answer),
             (Service::Domain, NS) => self.record(&[b"\x02ns", &ASKED[..]].concat(), answer),
@@ -242,8 +238,8 @@ mod tests {
             (NS, "", 1),
             (TXT, "", 0),
             (MX, "example.com", 1),
-            (A, "example.com", 1),
-            (AAAA, "example.com", 1),
+            (A, "example.com", 0),
+            
             (A, "mta-sts.example.com", 1),
             (TXT, "_smtp._tls.example.com", 1),
             (A, "_mta-sts.example.com", 0),

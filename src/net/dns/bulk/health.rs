@@ -25,8 +25,11 @@ const CONTROL_SILENCE: Duration = Duration::from_secs(3);
 /// Control questions that may be ill answered in succession: one for each canary that gave up its record, and one more.
 const ILL_MAX: u32 = 3;
 
-/// From one control question to the next, where there is something to vouch for, or a suspicion.
-const CONTROL_EVERY: Duration = Duration::from_millis(250);
+/// From one control question to the next, where there is something to vouch for. What waits to be vouched for is held in
+/// memory: the shorter, the more of it stays in the processor's cache. Where questions are few, their cost decides.
+const CONTROL_EVERY: Duration = Duration::from_millis(20);
+/// The same where there is a suspicion: what a resolver in trouble is not harmed by.
+const CONTROL_SUSPECT: Duration = Duration::from_millis(250);
 /// How long the answer to one is waited for, before another is sent whatever it costs. What its round trip takes is added.
 const CONTROL_AGAIN: Duration = Duration::from_millis(500);
 /// The same while the resolver is down: what a resolver that starts is not harmed by.
@@ -337,7 +340,7 @@ impl Controls {
         match state {
             State::Down { .. } => since_last >= CONTROL_DOWN,
             // The first at once.
-            State::Suspect { since, .. } => self.last < since || self.hurry || since_last >= CONTROL_EVERY,
+            State::Suspect { since, .. } => self.last < since || self.hurry || since_last >= CONTROL_SUSPECT,
             State::Up => {
                 let is_lost = self.unanswered.is_some() && since_last >= CONTROL_AGAIN + self.round_trip * 2;
                 // What came since the last one has no other to speak for it.

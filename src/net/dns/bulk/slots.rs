@@ -1,5 +1,6 @@
 //! Slots: the subjects that the engine works on, until all of their questions are settled and they are told.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use hickory_proto::rr::RData;
@@ -42,7 +43,9 @@ pub(super) enum Became {
 /// The subjects at work, by number.
 pub(super) struct Slots<T> {
     slots: Vec<Option<Slot<T>>>,
-    free: Vec<u32>,
+    /// Free slots, the one that has been free for longest first: answers come about in the order of their questions, so the
+    /// slots are gone through about in their order, and the processor has the next ones at hand.
+    free: VecDeque<u32>,
     /// What is asked of each subject.
     kinds: Vec<Kind>,
     /// A question's number is that of its slot, shifted left by this, and that of its kind.
@@ -53,7 +56,7 @@ pub(super) struct Slots<T> {
 impl<T: Named> Slots<T> {
     pub(super) fn new(kinds: Vec<Kind>) -> Self {
         let shift = kinds.len().next_power_of_two().trailing_zeros();
-        Self { slots: Vec::new(), free: Vec::new(), kinds, shift, used: 0 }
+        Self { slots: Vec::new(), free: VecDeque::new(), kinds, shift, used: 0 }
     }
 
     /// How many subjects are at work.
@@ -82,7 +85,7 @@ impl<T: Named> Slots<T> {
         let possible = possible.enumerate().fold(0_u8, |bits, (at, possible)| bits | u8::from(possible) << at);
         let open = u8::try_from(possible.count_ones()).expect("a subject has at most three questions");
         let slot = Slot { subject, open, more: None };
-        let number = match self.free.pop() {
+        let number = match self.free.pop_front() {
             Some(number) => {
                 self.slots[number as usize] = Some(slot);
                 number
@@ -153,7 +156,7 @@ impl<T: Named> Slots<T> {
     /// Takes a subject out that is settled.
     pub(super) fn leave(&mut self, number: u32, flights: &Flights, lanes: &[Lane], now: &Now) -> Option<Told<T>> {
         let mut slot = self.slots.get_mut(number as usize)?.take()?;
-        self.free.push(number);
+        self.free.push_back(number);
         self.used -= 1;
         let first = number << self.shift;
         if let ([Kind::Record], None) = (&self.kinds[..], &slot.more) {

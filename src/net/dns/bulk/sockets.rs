@@ -13,7 +13,7 @@ const IN_USE_MAX: usize = 16;
 /// Sockets with those that gave way and still wait for answers: a few seconds of the fastest renewal.
 const OPEN_MAX: usize = 64;
 /// Questions in flight for which one more socket is opened: what the smallest receive queue of a Linux system holds.
-const EACH: usize = 256;
+const EACH: usize = 512;
 
 /// The sockets for one resolver.
 pub(super) struct Sockets {
