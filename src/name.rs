@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+use smol_str::SmolStr;
 
 use crate::finding::Code;
 
@@ -23,8 +24,10 @@ pub const LABEL_MAX: usize = 63;
 
 /// A host name or DNS owner name: lower case A-labels of letters, digits, hyphens and underscores, no final dot, within
 /// the limits of DNS.
+///
+/// Most names are short enough to stand in the value itself: a scan makes one for each of its millions of lines.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HostName(Box<str>);
+pub struct HostName(SmolStr);
 
 /// Why a text is no [`HostName`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,7 +87,7 @@ impl HostName {
         if !text.split('.').all(lawful) {
             return Err(HostNameError::Label);
         }
-        Ok(Self(text.to_ascii_lowercase().into_boxed_str()))
+        Ok(Self(text.to_ascii_lowercase().into()))
     }
 
     /// The name below this one that begins with `label`, such as `_mta-sts`.

@@ -48,22 +48,25 @@ impl PlainJudge {
                 return Ok(self.summary);
             }
             let rows = batch.iter().map(Vec::len).sum::<usize>();
-            let asked = batch.iter().flatten().map(|plain| u64::from(plain.sent)).sum();
+            let counted = meter.clone();
             let judged = tokio::task::spawn_blocking(move || {
-                let result = self.judge(batch);
+                let result = self.judge(batch, &counted);
                 (self, result)
             });
             let (judge, result) = judged.await.map_err(|error| Error::Internal(format!("the judge died: {error}")))?;
             self = judge;
             result?;
-            meter.asked(asked);
             meter.done(rows as u64);
         }
     }
 
     /// One batch of each kind. Of plain domains nothing was found and nothing failed, so nothing belongs to their rows.
-    fn judge(&mut self, batch: Vec<Vec<Plain<Target>>>) -> Result<(), Error> {
-        for rows in self.rows.batches(batch.into_iter().flatten(), &mut self.summary)? {
+    fn judge(&mut self, batch: Vec<Vec<Plain<Target>>>, meter: &Meter) -> Result<(), Error> {
+        let mut asked = 0;
+        let batch = batch.into_iter().flatten().inspect(|plain| asked += u64::from(plain.sent));
+        let batches = self.rows.batches(batch, &mut self.summary)?;
+        meter.asked(asked);
+        for rows in batches {
             self.writer.send(Which::Domains as usize, rows)?;
         }
         Ok(())

@@ -239,7 +239,6 @@ mod tests {
             (TXT, "", 0),
             (MX, "example.com", 1),
             (A, "example.com", 0),
-            
             (A, "mta-sts.example.com", 1),
             (TXT, "_smtp._tls.example.com", 1),
             (A, "_mta-sts.example.com", 0),

@@ -160,7 +160,9 @@ impl<T: Named> Engine<T> {
         for lane in 0..self.lanes.len() {
             for place in 0..self.lanes[lane].sockets.count() {
                 for _ in 0..READS_MAX {
-                    let Some(socket) = self.lanes[lane].sockets.get(place).filter(|socket| !socket.is_idle()) else { break };
+                    let Some(socket) = self.lanes[lane].sockets.get(place).filter(|socket| !socket.is_idle()) else {
+                        break;
+                    };
                     match self.tools.driver.receive(socket) {
                         Ok(count) => {
                             received += count as u64;
