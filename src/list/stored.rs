@@ -1,7 +1,8 @@
 //! The prepared list on disk: numbered targets with a digest, written whole or not at all, and read back as a stream.
 //!
-//! `input.tsv.zst` holds one target a line: number, domain, rank, line, duplicates, `1` if mapped, original; empty where
-//! there is none. `input.json` holds the counts, the digest of the unpacked text, and the facts of each source.
+//! `input.tsv.zst` holds one target a line, the first of number 0: domain, line, rank, duplicates, `1` if mapped, original;
+//! empty, or 0, where there is none, and left out where nothing comes behind it, as in nearly every line of most lists.
+//! `input.json` holds the counts, the digest of the unpacked text, and the facts of each source.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read as _, Write as _};
@@ -142,7 +143,7 @@ impl Targets {
                 return self.end();
             }
         };
-        let target = parse(&self.buffer[self.start..self.start + length]).filter(|target| target.seq == self.seen);
+        let target = parse(self.seen, &self.buffer[self.start..self.start + length]);
         let target = target.ok_or_else(|| self.changed(&format!("row {} cannot be read", self.seen)))?;
         self.start += length + 1;
         self.seen += 1;
@@ -199,38 +200,35 @@ impl Iterator for Targets {
     }
 }
 
-fn parse(line: &[u8]) -> Option<Target> {
-    let mut rest = line;
-    let seq = number(&mut rest)??;
-    let domain = Domain::stored(cell(&mut rest)?)?;
-    let (rank, line, duplicates) = (number(&mut rest)?, number(&mut rest)??, number(&mut rest)??);
-    let mapped = cell(&mut rest)? == b"1";
-    let original = match rest {
+fn parse(seq: i64, mut text: &[u8]) -> Option<Target> {
+    let rest = &mut text;
+    let domain = Domain::stored(cell(rest))?;
+    let line = number(cell(rest))??;
+    let (rank, duplicates) = (number(cell(rest))?, number(cell(rest))?.unwrap_or(0));
+    let mapped = cell(rest) == b"1";
+    let original = match *rest {
         b"" => None,
         text => Some(std::str::from_utf8(text).ok()?.to_owned()),
     };
     Some(Target { seq, domain, rank, line, original, mapped, duplicates })
 }
 
-/// Takes the text up to a tab.
-fn cell<'t>(rest: &mut &'t [u8]) -> Option<&'t [u8]> {
-    let cell = rest.split_off(..memchr(b'\t', rest)?)?;
-    rest.split_off_first()?;
-    Some(cell)
+/// Takes the text up to a tab, or to the end.
+fn cell<'t>(rest: &mut &'t [u8]) -> &'t [u8] {
+    let end = memchr(b'\t', rest).unwrap_or(rest.len());
+    let (cell, behind) = rest.split_at(end);
+    *rest = behind.get(1..).unwrap_or_default();
+    cell
 }
 
-/// Takes a number as [`put_number`] writes it, and the tab behind it. `Some(None)` where nothing stands there.
-fn number(rest: &mut &[u8]) -> Option<Option<i64>> {
+/// Reads a number as [`put_number`] writes it. `Some(None)` where nothing stands there.
+fn number(digits: &[u8]) -> Option<Option<i64>> {
     let mut number = None;
-    loop {
-        match rest.split_off_first()? {
-            b'\t' => return Some(number),
-            digit @ b'0'..=b'9' => {
-                number = Some(number.unwrap_or(0_i64).checked_mul(10)?.checked_add(i64::from(digit - b'0'))?);
-            }
-            _ => return None,
-        }
+    for digit in digits {
+        let digit = digit.is_ascii_digit().then(|| i64::from(digit - b'0'))?;
+        number = Some(number.unwrap_or(0_i64).checked_mul(10)?.checked_add(digit)?);
     }
+    Some(number)
 }
 
 /// Adds a number in decimal digits. Counts and ranks are never below zero.
@@ -288,20 +286,24 @@ impl Writer {
     /// Gives a row the next number.
     pub(super) fn push(&mut self, row: &Row<'_>) -> Result<(), Error> {
         let text = &mut self.text;
-        put_number(self.rows, text);
-        text.push(b'\t');
         // No tab and no line end can be inside: a name has none, and an original with one was rejected.
         text.extend_from_slice(row.domain);
         text.push(b'\t');
-        if let Some(rank) = row.rank {
-            put_number(rank, text);
-        }
-        text.push(b'\t');
         put_number(row.line, text);
-        text.push(b'\t');
-        put_number(row.duplicates, text);
-        text.extend_from_slice(if row.mapped { b"\t1\t" } else { b"\t0\t" });
-        text.extend_from_slice(row.original.unwrap_or_default());
+        if row.rank.is_some() || row.duplicates > 0 || row.mapped || row.original.is_some() {
+            text.push(b'\t');
+            if let Some(rank) = row.rank {
+                put_number(rank, text);
+            }
+        }
+        if row.duplicates > 0 || row.mapped || row.original.is_some() {
+            text.push(b'\t');
+            put_number(row.duplicates, text);
+        }
+        if row.mapped || row.original.is_some() {
+            text.extend_from_slice(if row.mapped { b"\t1\t" } else { b"\t0\t" });
+            text.extend_from_slice(row.original.unwrap_or_default());
+        }
         text.push(b'\n');
         self.rows += 1;
         if self.text.len() < BUFFER { Ok(()) } else { self.flush() }

@@ -235,11 +235,16 @@ impl<T: Named> Engine<T> {
 
     /// Tells the owner of what is settled.
     fn tell(&mut self, port: &mut impl Port<T>, now: &Now) {
-        for number in self.settled.drain(..) {
-            if let Some(told) = self.slots.leave(number, &self.flights, &self.lanes, now) {
-                port.tell(told);
+        for some in self.settled.chunks(BATCH_SIZE) {
+            // Each is somewhere else in memory: so they are waited for together.
+            self.slots.fetch(some);
+            for number in some {
+                if let Some(told) = self.slots.leave(*number, &self.flights, &self.lanes, now) {
+                    port.tell(told);
+                }
             }
         }
+        self.settled.clear();
     }
 
     /// How the run ends where no resolver has answered for too long.

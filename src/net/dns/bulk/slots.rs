@@ -153,6 +153,12 @@ impl<T: Named> Slots<T> {
         (slot.open == 0).then_some(question.0 >> self.shift)
     }
 
+    /// Touches subjects that are about to be taken out.
+    pub(super) fn fetch(&self, numbers: &[u32]) {
+        let slots = numbers.iter().filter_map(|number| self.slots.get(*number as usize)?.as_ref());
+        std::hint::black_box(slots.fold(0, |touched, slot| touched ^ slot.open));
+    }
+
     /// Takes a subject out that is settled.
     pub(super) fn leave(&mut self, number: u32, flights: &Flights, lanes: &[Lane], now: &Now) -> Option<Told<T>> {
         let mut slot = self.slots.get_mut(number as usize)?.take()?;
