@@ -27,7 +27,7 @@ const ILL_MAX: u32 = 3;
 
 /// From one control question to the next, where there is something to vouch for. What waits to be vouched for is held in
 /// memory: the shorter, the more of it stays in the processor's cache. Where questions are few, their cost decides.
-const CONTROL_EVERY: Duration = Duration::from_millis(20);
+const CONTROL_EVERY: Duration = Duration::from_millis(25);
 /// The same where there is a suspicion: what a resolver in trouble is not harmed by.
 const CONTROL_SUSPECT: Duration = Duration::from_millis(250);
 /// How long the answer to one is waited for, before another is sent whatever it costs. What its round trip takes is added.
@@ -38,6 +38,10 @@ const CONTROL_DOWN: Duration = Duration::from_millis(500);
 const CONTROL_COST: u32 = 50;
 /// What may be saved up for control questions, in questions: enough that a short scan ends without waiting.
 const CREDIT_MAX: u32 = 8 * CONTROL_COST;
+/// What is kept of it for the end of a scan, where nothing is earned any more: beyond that, control questions are fewer.
+const CREDIT_KEPT: u32 = 3 * CONTROL_COST;
+/// From one of these to the next.
+const CONTROL_SPARING: Duration = Duration::from_millis(250);
 /// What came may wait so long to be vouched for; then the control question is sent whatever it costs. At 4 questions a second
 /// that is one in 20.
 const CONTROL_LATEST: Duration = Duration::from_secs(5);
@@ -346,8 +350,14 @@ impl Controls {
                 // What came since the last one has no other to speak for it.
                 let is_new = newest.is_some_and(|newest| newest > self.last);
                 let is_wanted = storm || newest.is_some_and(|newest| newest > self.vouched);
-                let can_pay = self.credit >= CONTROL_COST || since_last >= CONTROL_LATEST;
-                is_wanted && (is_lost || (storm || is_new) && can_pay && since_last >= CONTROL_EVERY)
+                let is_time = if self.credit >= CREDIT_KEPT + CONTROL_COST {
+                    since_last >= CONTROL_EVERY
+                } else if self.credit >= CONTROL_COST {
+                    since_last >= CONTROL_SPARING
+                } else {
+                    since_last >= CONTROL_LATEST
+                };
+                is_wanted && (is_lost || (storm || is_new) && is_time)
             }
         }
     }

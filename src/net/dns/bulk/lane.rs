@@ -324,11 +324,11 @@ impl Lane {
         }
     }
 
-    /// The canaries in turn; without any, the root's name servers.
+    /// A canary, the same as long as it is found, for another may have given up its record; without any, the root's name
+    /// servers.
     fn next_control(&mut self, now: &Now) -> Control {
         let count = self.canaries.len().max(1);
         let canary = self.canaries.get(self.canary % count);
-        self.canary = (self.canary + 1) % count;
         canary.and_then(|host| Control::canary(host, now)).unwrap_or_else(|| Control::root(now))
     }
 
@@ -357,6 +357,7 @@ impl Lane {
             // has answered other questions well, any answer is a sign of life.
             Said::Bad(_) if self.canaries.is_empty() && self.has_answered => Grade::Good,
             Said::Bad(trouble) => {
+                self.canary = self.canary.wrapping_add(1);
                 self.trouble = trouble;
                 Grade::Bad
             }

@@ -186,12 +186,14 @@ fn what_a_fast_scan_heard_is_soon_vouched_for() {
     for per_second in [1_000, 100_000] {
         let seen = run(per_second, secs(2), well);
         assert_eq!(seen.kept, seen.questions);
-        assert!(seen.unvouched <= CONTROL_EVERY + millis(50), "{seen:?}");
-        assert!(seen.controls <= 12, "{seen:?}");
+        // At the end, where nothing is earned any more; and a round trip.
+        assert!(seen.unvouched <= CONTROL_SPARING + millis(50), "{seen:?}");
+        assert!(seen.controls <= seen.questions / CONTROL_COST + CREDIT_MAX / CONTROL_COST, "{seen:?}");
+        assert!(u128::from(seen.controls) <= secs(3).as_millis() / CONTROL_EVERY.as_millis(), "{seen:?}");
     }
     // And so is the end of a short one.
     let seen = run(1_000, millis(100), well);
-    assert!(seen.kept == 100 && seen.unvouched <= CONTROL_EVERY + millis(50), "{seen:?}");
+    assert!(seen.kept == 100 && seen.unvouched <= CONTROL_SPARING + millis(50), "{seen:?}");
 }
 
 /// HOSTILE.md 56: dispatch pauses within a second, and goes on within a second of the resolver's return.
@@ -259,14 +261,14 @@ fn without_control_questions_answered_it_falls() {
     assert!(seen.falls[0] <= CONTROL_EVERY + CONTROL_SILENCE + CONTROL_WAIT + millis(50), "{seen:?}");
 }
 
-/// One canary of three has given up its record: it costs pauses of a round trip, and no more.
+/// A canary has given up its record, and is asked for now and then: it costs pauses of a round trip, and no more.
 #[test]
 fn one_canary_that_gave_up_its_record_lets_nothing_fall() {
-    fn one_of_three(at: Duration, control: Option<u32>, dice: u64) -> Option<(Duration, Grade)> {
+    fn one_of_many(at: Duration, control: Option<u32>, dice: u64) -> Option<(Duration, Grade)> {
         let (after, grade) = well(at, control, dice)?;
-        Some((after, if control.is_some_and(|number| number % 3 == 0) { Grade::Bad } else { grade }))
+        Some((after, if control.is_some_and(|number| number % 10 == 0) { Grade::Bad } else { grade }))
     }
-    let seen = run(1_000, secs(30), one_of_three);
+    let seen = run(1_000, secs(30), one_of_many);
     assert!(seen.closed <= secs(3) && seen.longest <= millis(70), "{seen:?}");
 }
 
