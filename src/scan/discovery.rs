@@ -4,6 +4,7 @@
 //! the engine takes no new targets.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -62,16 +63,20 @@ impl Discovery {
         stop: &watch::Receiver<Stop>,
     ) -> Result<Self, Error> {
         let targets: Targets = Arc::new(Mutex::new(targets));
+        let is_over = Arc::new(AtomicBool::new(false));
         let share = in_flight.div_ceil(threads.max(1));
         let start = |number: usize| {
             let also = surveyor.also();
             let engine = Engine::new(config, also.into(), share, rate.clone())?;
+            let mut running = Together { is_over: Arc::clone(&is_over), is_done: false };
             let mut desk = Desk::new(Arc::clone(surveyor), Arc::clone(&targets), ways.clone(), stop.clone());
+            desk.is_over = Arc::clone(&is_over);
             let (ended_in, ended) = oneshot::channel();
             let thread = thread::Builder::new()
                 .name(format!("discovery-{number}"))
                 .spawn(move || {
                     let ended = engine.run(&mut desk);
+                    running.ends(matches!(ended, Ok(Ended::Done)));
                     // Before the end is told: whoever hears of it finds everything passed on.
                     let ended = desk.finish(ended);
                     // Nobody listens any more where the scan has ended for another reason.
@@ -83,7 +88,7 @@ impl Discovery {
         Ok(Self { threads: (0..threads.max(1)).map(start).collect::<Result<_, Error>>()? })
     }
 
-    /// Waits for all engines: how the first ended that did not come to its end, else that all are done.
+    /// Waits for all engines: how the first ended that ended all, else whether some were dropped, or all are done.
     ///
     /// # Errors
     /// What an engine failed with; a panic in one is a fault of ours.
@@ -93,11 +98,30 @@ impl Discovery {
             let ended = ended.await.unwrap_or_else(|_| Err(Error::Internal("the discovery died".to_owned())));
             // It has told its end, or panicked: either way it returns at once.
             let _ = thread.join();
-            if matches!(all, Ok(Ended::Done)) {
+            if matches!(all, Ok(Ended::Done | Ended::Dropped)) && !matches!(ended, Ok(Ended::Done)) {
                 all = ended;
             }
         }
         all
+    }
+}
+
+/// One engine among several: where it comes to another end than its own, by a panic too, the others are over as well.
+struct Together {
+    is_over: Arc<AtomicBool>,
+    is_done: bool,
+}
+
+impl Together {
+    /// How it ended: by itself, with everything done, or not.
+    fn ends(&mut self, is_done: bool) {
+        self.is_done = is_done;
+    }
+}
+
+impl Drop for Together {
+    fn drop(&mut self) {
+        self.is_over.fetch_or(!self.is_done, Ordering::Relaxed);
     }
 }
 
@@ -116,6 +140,8 @@ struct Desk {
     stop: watch::Receiver<Stop>,
     /// When what is in flight is dropped, once a signal came.
     end: Option<Instant>,
+    /// Whether another engine came to an end that is the end of all.
+    is_over: Arc<AtomicBool>,
 }
 
 /// Something to be passed on.
@@ -147,6 +173,7 @@ impl Desk {
             full: VecDeque::new(),
             stop,
             end: None,
+            is_over: Arc::default(),
         }
     }
 
@@ -264,7 +291,7 @@ impl Port<Target> for Desk {
             self.bundle();
         }
         // Nobody takes the rows any more: the writer failed, and says why.
-        if !self.pass_on() {
+        if !self.pass_on() || self.is_over.load(Ordering::Relaxed) {
             return Order::Drop;
         }
         match *self.stop.borrow() {

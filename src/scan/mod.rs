@@ -34,6 +34,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::cert::RootStore;
 use crate::error::Error;
+use crate::finding::dns;
 use crate::list::{self, PrepareOptions, Prepared, Source};
 use crate::name::HostName;
 use crate::net::NetConfig;
@@ -133,12 +134,12 @@ pub async fn run(job: Job) -> Result<Report, Error> {
     let parts = writer.finish()?;
     let mut summary = match surveyed {
         Ok(summary) => summary,
-        // A few domains of which nothing was seen are not worth a scan.
-        Err(error @ Error::Unavailable(_)) => {
-            dataset.discard(&Tables::NAMES);
+        Err(Cut { error, is_worthless }) => {
+            if is_worthless {
+                dataset.discard(&Tables::NAMES);
+            }
             return Err(error);
         }
-        Err(error) => return Err(error),
     };
     summary.lines = prepared.lines;
     summary.rejects = prepared.rejects;
@@ -151,6 +152,19 @@ pub async fn run(job: Job) -> Result<Report, Error> {
     }
     dataset.finish(&totals, parts, Timestamp::now())?;
     Ok(Report { scan_id, summary })
+}
+
+/// A scan that did not come to its end.
+struct Cut {
+    error: Error,
+    /// Whether nothing was seen: a few domains that all failed are not worth a scan.
+    is_worthless: bool,
+}
+
+impl From<Error> for Cut {
+    fn from(error: Error) -> Self {
+        Self { error, is_worthless: false }
+    }
 }
 
 /// What stands ready before the first domain is asked for.
@@ -220,7 +234,7 @@ async fn surveyed(
     surveyor: Surveyor,
     signals: Listener,
     judges: (PlainJudge, Judge),
-) -> Result<Summary, Error> {
+) -> Result<Summary, Cut> {
     let stop = signals.watch();
     let surveyor = Arc::new(surveyor);
     let progress = Progress::start(job.progress, u64::try_from(prepared.rows).ok())?;
@@ -232,7 +246,7 @@ async fn surveyed(
     let (summary, is_cut) = summary?;
     match stop.borrow().signal() {
         // A signal that came when everything was asked already has stopped nothing.
-        Some(number) if is_cut || summary.rows < prepared.rows => Err(Error::Signal(number)),
+        Some(number) if is_cut || summary.rows < prepared.rows => Err(Error::Signal(number).into()),
         _ => Ok(summary),
     }
 }
@@ -245,7 +259,7 @@ async fn asked(
     (plain_judge, judge): (PlainJudge, Judge),
     meter: &Meter,
     stop: watch::Receiver<Stop>,
-) -> Result<(Summary, bool), Error> {
+) -> Result<(Summary, bool), Cut> {
     let (targets_in, targets) = mpsc::channel::<Vec<Target>>(CHUNKS_WAITING);
     let (plain_in, plain) = mpsc::channel::<Vec<Plain<Target>>>(PLAIN_WAITING);
     let (done_in, done) = mpsc::channel::<Done>(DONE_WAITING);
@@ -265,7 +279,11 @@ async fn asked(
     read?;
     let ended = ended?;
     match ended.unusable {
-        Some(code) => Err(Error::Unavailable(format!("the resolver answers no question ({}): {code}", upstreams(job)))),
+        Some(code) => {
+            let what = if code == dns::RESOLVER_LIES { "a resolver lies, now and then" } else { "no resolver answers" };
+            let error = Error::Unavailable(format!("{what} ({}): {code}", upstreams(job)));
+            Err(Cut { error, is_worthless: summary.rows == summary.failed })
+        }
         None => Ok((summary, ended.is_cut)),
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Control {
     rtype: RecordType,
     /// Whether it only is to tell whether the resolver validates.
     pub(super) is_learning: bool,
+    /// Which of the canaries it is about.
+    pub(super) canary: usize,
     /// The socket.
     pub(super) socket: usize,
     sent: Now,
@@ -33,6 +35,8 @@ pub(super) enum Said {
     Good { authentic: bool },
     /// It does not.
     Bad(Trouble),
+    /// It denies what is known to be there.
+    Denied(Trouble),
     /// Nothing: a packet that is no answer.
     Nothing,
 }
@@ -51,7 +55,7 @@ impl Control {
     fn about(question: Question, rtype: RecordType, now: &Now) -> Self {
         // In lower case: whether the resolver keeps the case is not the question, and nobody gains by forging the answer.
         let query = Query::stream(&question, true);
-        Self { query, question, rtype, is_learning: false, socket: 0, sent: *now }
+        Self { query, question, rtype, is_learning: false, canary: 0, socket: 0, sent: *now }
     }
 
     /// The id.
@@ -87,6 +91,7 @@ impl Control {
         match reading::read(packet, &self.query, &self.question, self.rtype) {
             Reading::Foreign | Reading::Malformed => Said::Nothing,
             Reading::Judged(judged) if judged.is_found() => Said::Good { authentic: judged.is_authentic() },
+            Reading::Judged(judged) if judged.is_absent() => Said::Denied(trouble(packet)),
             // An alias, or an answer that was cut off: no proof, and none that it lies.
             Reading::Slow | Reading::Refused | Reading::Judged(_) => Said::Bad(trouble(packet)),
         }

@@ -19,6 +19,7 @@ use super::socket::Driver;
 use super::{Asking, Ended, Named, Order, Port, Supply, Vitals};
 use crate::error::Error;
 use crate::net::NetConfig;
+use crate::net::dns::PATIENCE;
 use crate::net::dns::trouble::Trouble;
 use crate::net::pace::Rate;
 
@@ -37,8 +38,6 @@ const AT_ONCE: usize = 50;
 const WAITING_MAX: usize = 32_768;
 /// Calls to read one socket in one turn: more is a flood, and the others have to be read too.
 const READS_MAX: usize = 64;
-/// How long all resolvers may be down before there is no hope: what a restart, or an hour's worst minutes, take.
-const PATIENCE: Duration = Duration::from_secs(600);
 /// The same where none of them ever answered a control question well: then nothing is lost by beginning anew.
 const PATIENCE_UNPROVEN: Duration = Duration::from_secs(10);
 
@@ -249,6 +248,9 @@ impl<T: Named> Engine<T> {
 
     /// How the run ends where no resolver has answered for too long.
     fn hopeless(&self, now: &Now) -> Option<Ended> {
+        if let Some(liar) = self.lanes.iter().find(|lane| lane.lies()) {
+            return Some(Ended::Unusable(liar.failure()));
+        }
         let since: Option<Vec<Instant>> = self.lanes.iter().map(Lane::down_since).collect();
         let last = since?.into_iter().max()?;
         let proven = self.lanes.iter().any(Lane::is_proven);
@@ -262,7 +264,8 @@ impl<T: Named> Engine<T> {
         let open = self.lanes.iter().filter(|lane| lane.is_open()).count();
         let share = self.window.div_ceil(open.max(1));
         for lane in &mut self.lanes {
-            let allowed = if self.rate.is_some() { usize::MAX } else { lane.allowance(now) };
+            // Where the user limits the rate of all, that of each still gives way where it fails.
+            let allowed = lane.allowance(now);
             lane.room = if lane.is_open() { share.saturating_sub(lane.in_flight).min(allowed) } else { 0 };
         }
     }
@@ -289,7 +292,9 @@ impl<T: Named> Engine<T> {
     /// Sends what may be sent now.
     fn send(&mut self, now: &Now) -> Result<(), Error> {
         for lane in &mut self.lanes {
-            if lane.wants_control() && self.rate.as_ref().is_none_or(|rate| rate.take_up_to(1) == 1) {
+            // Before all others, whoever waits for the rate: without them nothing that was heard can be told.
+            if lane.wants_control() {
+                let _ = self.rate.as_ref().map(|rate| rate.take_up_to(1));
                 lane.send_control(&mut self.tools, now);
             }
         }

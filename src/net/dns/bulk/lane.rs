@@ -17,13 +17,17 @@ use super::socket::Driver;
 use super::sockets::Sockets;
 use crate::error::Error;
 use crate::failure::Failure;
+use crate::finding::dns;
 use crate::name::HostName;
 use crate::net::dns::server::is_local;
 use crate::net::dns::trouble::Trouble;
 use crate::net::dns::{Security, message};
 use crate::net::{NetConfig, Upstream};
 
-/// Control questions of one resolver in flight: they are sent four times a second at most, and waited for a second each.
+/// Canaries that a resolver may deny after it has found them, until it counts as one that lies: a domain may give up its
+/// record while a scan runs, but not three of them.
+const DENIALS_MAX: u32 = 3;
+/// Control questions of one resolver in flight: more would only stand in line behind these.
 const CONTROLS_MAX: usize = 8;
 /// How often the root's name servers are asked for, to learn whether the resolver validates: the datagrams of one question.
 const LEARN: u8 = 3;
@@ -47,6 +51,9 @@ pub(super) struct Lane {
     canaries: Arc<[HostName]>,
     /// The next canary in turn.
     canary: usize,
+    /// Whether that one was found, and how often one was denied that had been.
+    found: bool,
+    denials: u32,
     /// Control questions that are due.
     due: bool,
     /// Whether its AD bit can be believed: nobody but itself can have set it.
@@ -106,7 +113,9 @@ impl Lane {
             adaptive: Adaptive::new(now.instant),
             controls: Vec::new(),
             canaries: Arc::clone(&config.dns_canaries),
-            canary: usize::from(number),
+            canary: usize::from(number) % config.dns_canaries.len().max(1),
+            found: false,
+            denials: 0,
             due: false,
             believed,
             validates: config.trust_ad,
@@ -139,6 +148,9 @@ impl Lane {
 
     /// How it failed last.
     pub(super) fn failure(&self) -> Failure {
+        if self.lies() {
+            return Failure::new(dns::RESOLVER_LIES).about(self.name.as_str());
+        }
         self.trouble.clone().failure().about(self.name.as_str())
     }
 
@@ -326,10 +338,24 @@ impl Lane {
 
     /// A canary, the same as long as it is found, for another may have given up its record; without any, the root's name
     /// servers.
-    fn next_control(&mut self, now: &Now) -> Control {
-        let count = self.canaries.len().max(1);
-        let canary = self.canaries.get(self.canary % count);
-        canary.and_then(|host| Control::canary(host, now)).unwrap_or_else(|| Control::root(now))
+    fn next_control(&self, now: &Now) -> Control {
+        let canary = self.canaries.get(self.canary).and_then(|host| Control::canary(host, now));
+        let mut control = canary.unwrap_or_else(|| Control::root(now));
+        control.canary = self.canary;
+        control
+    }
+
+    /// Whether it denied canaries that it had found before, again and again: it lies, now and then.
+    pub(super) fn lies(&self) -> bool {
+        self.denials >= DENIALS_MAX
+    }
+
+    /// A control question about this canary was answered ill: the next one is about another.
+    fn pass_over(&mut self, canary: usize) {
+        if canary == self.canary {
+            self.canary = (canary + 1) % self.canaries.len().max(1);
+            self.found = false;
+        }
     }
 
     /// A packet came that has the id of a control question.
@@ -350,19 +376,28 @@ impl Lane {
         }
         let grade = match said {
             Said::Good { .. } => {
-                self.proven = true;
+                self.found |= control.canary == self.canary;
                 Grade::Good
             }
             // Without canaries there is only the root, of which a resolver of a network without one knows nothing: where it
             // has answered other questions well, any answer is a sign of life.
             Said::Bad(_) if self.canaries.is_empty() && self.has_answered => Grade::Good,
-            Said::Bad(trouble) => {
-                self.canary = self.canary.wrapping_add(1);
+            // One that it found before. It may have been given up in this moment; but what was said since it was last found
+            // cannot be believed, and is asked again.
+            Said::Denied(trouble) if self.found && control.canary == self.canary => {
+                self.denials += 1;
+                self.pass_over(control.canary);
+                self.refused(trouble, now);
+                return;
+            }
+            Said::Bad(trouble) | Said::Denied(trouble) => {
+                self.pass_over(control.canary);
                 self.trouble = trouble;
                 Grade::Bad
             }
             Said::Nothing => return,
         };
+        self.proven |= grade == Grade::Good;
         self.health.controlled(now.instant, control.sent(), Some(grade));
     }
 }

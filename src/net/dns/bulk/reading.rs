@@ -80,6 +80,11 @@ impl Judged {
         self.verdict == Verdict::Found
     }
 
+    /// Whether there are none.
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self.verdict, Verdict::NoData | Verdict::NxDomain)
+    }
+
     /// Whether the AD bit is set.
     pub(super) fn is_authentic(&self) -> bool {
         self.message.authentic_data
