@@ -1,7 +1,7 @@
 //! Control questions: by what is known of the world, whether a resolver works and tells the truth (HOSTILE.md 56 to 58).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hickory_proto::rr::{Name, RecordType};
@@ -19,8 +19,10 @@ use crate::name::HostName;
 pub(super) const WAIT: Duration = Duration::from_secs(2);
 /// From one control question to the next, of each kind and to each resolver: one in trouble is not to be troubled more.
 const EVERY: Duration = Duration::from_secs(1);
+/// The same where an answer waits to be believed: ten small questions a second, which are shared by all that wait.
+pub(super) const TRUTH_EVERY: Duration = Duration::from_millis(100);
 
-/// The control questions, in turn.
+/// The control questions.
 #[derive(Debug)]
 pub(super) struct Controls {
     canaries: Arc<[HostName]>,
@@ -38,11 +40,17 @@ impl Controls {
         &self.canaries
     }
 
-    /// The next question.
-    pub(super) fn next(&self) -> Control {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+    /// The next question, with its number: about the same canary as long as that is found.
+    pub(super) fn next(&self) -> (usize, Control) {
+        let turn = self.turn.load(Ordering::Relaxed);
         let canary = self.canaries.get(turn % self.canaries.len().max(1));
-        canary.and_then(Control::canary).unwrap_or_else(Control::root)
+        (turn, canary.and_then(Control::canary).unwrap_or_else(Control::root))
+    }
+
+    /// The question of this number was answered ill: the next is about another canary, for one may have given up its record.
+    pub(super) fn pass_over(&self, number: usize) {
+        // Whoever comes later finds it passed over already.
+        let _ = self.turn.compare_exchange(number, number.wrapping_add(1), Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 
@@ -128,15 +136,19 @@ pub(super) struct Pulse {
     born: Instant,
     /// When it gave the last good answer, in microseconds after `born`; 0 before the first.
     good: AtomicU64,
+    /// Whether it knew nothing of the root when it was first asked.
+    pub(super) rootless: AtomicBool,
     /// What it said to the last control question, and about the root.
     pub(super) control: Shared,
     pub(super) root: Shared,
+    /// What it said to the last control question by which an answer was to be believed.
+    pub(super) truth: Shared,
 }
 
 impl Pulse {
     pub(super) fn new() -> Self {
-        let (control, root) = (Shared::default(), Shared::default());
-        Self { born: Instant::now(), good: AtomicU64::new(0), control, root }
+        let (control, root, truth) = (Shared::default(), Shared::default(), Shared::default());
+        Self { born: Instant::now(), good: AtomicU64::new(0), rootless: AtomicBool::new(false), control, root, truth }
     }
 
     /// A good answer came: RCODE 0 or 3.
@@ -148,11 +160,6 @@ impl Pulse {
     pub(super) fn has_beaten(&self, since: Instant) -> bool {
         let good = self.good.load(Ordering::Relaxed);
         good != 0 && good >= self.micros(since)
-    }
-
-    /// Whether any good answer ever came.
-    pub(super) fn has_ever_beaten(&self) -> bool {
-        self.good.load(Ordering::Relaxed) != 0
     }
 
     fn micros(&self, at: Instant) -> u64 {
@@ -170,12 +177,20 @@ impl Shared {
     where
         F: Future<Output = bool>,
     {
+        self.outcome_every(EVERY, since, ask).await
+    }
+
+    /// The same, with this time from one to the next.
+    pub(super) async fn outcome_every<F>(&self, every: Duration, since: Instant, ask: impl FnOnce() -> F) -> bool
+    where
+        F: Future<Output = bool>,
+    {
         let mut last = self.0.lock().await;
         if let Some((sent, good)) = *last {
             if sent >= since {
                 return good;
             }
-            tokio::time::sleep_until((sent + EVERY).into()).await;
+            tokio::time::sleep_until((sent + every).into()).await;
         }
         let sent = Instant::now();
         let good = ask().await;

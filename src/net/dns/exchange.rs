@@ -117,6 +117,9 @@ impl Servers {
             (trace.fair, trace.unwell) = (0, false);
             let failure = match self.attempt(question, manner, trace).await {
                 Err(failure) if trace.unwell && trace.fair < FAIR => failure,
+                Ok((message, server)) if !self.is_believed(&message, server, question, manner, trace).await => {
+                    Failure::new(dns::RESOLVER_LIES).with("upstream", server.name())
+                }
                 outcome => return outcome,
             };
             let start = Instant::now();
@@ -127,6 +130,26 @@ impl Servers {
             }
             trace.left = time;
         }
+    }
+
+    /// Whether an answer can be believed. That nothing is there is said by a resolver that lies, too, and by one that has
+    /// lost its way: it is believed where a canary is found afterwards (HOSTILE.md 56, 58).
+    async fn is_believed(
+        &self,
+        message: &Message,
+        server: &Server,
+        question: &Question,
+        manner: Manner,
+        trace: &mut Trace,
+    ) -> bool {
+        let found = message.answers.iter().any(|record| record.record_type() == question.rtype());
+        if found || !manner.is_patient() || self.controls.canaries().is_empty() {
+            return true;
+        }
+        let start = Instant::now();
+        let believed = server.tells_the_truth(std::time::Instant::now(), &self.controls).await;
+        trace.waited += start.elapsed();
+        believed
     }
 
     /// Waits until any resolver is well.

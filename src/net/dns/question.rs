@@ -55,6 +55,11 @@ impl Question {
         self.unchecked
     }
 
+    /// The type.
+    pub(super) fn rtype(&self) -> RecordType {
+        self.rtype
+    }
+
     /// The name, in lower case.
     pub(super) fn name(&self) -> &Name {
         &self.name

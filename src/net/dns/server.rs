@@ -192,6 +192,9 @@ impl Server {
         let mut trace = Trace::new(time);
         match self.tries(question, time, &mut trace).await {
             Ok(decoded) => {
+                self.pulse
+                    .rootless
+                    .store(!matches!(u16::from(decoded.message.response_code), 0 | 3), Ordering::Relaxed);
                 if self.security(&decoded.message) == Security::Secure {
                     self.validates.store(true, Ordering::Relaxed);
                 }
@@ -213,20 +216,35 @@ impl Server {
         if self.pulse.has_beaten(since) {
             return true;
         }
-        // Without canaries there is only the root, of which a resolver of a network without one knows nothing: where it has
-        // answered other questions well, any answer is a sign of life.
-        let any = controls.canaries().is_empty() && self.pulse.has_ever_beaten();
-        self.pulse.control.outcome(since, || self.says(controls.next(), any)).await
+        // Without canaries there is only the root. Of one that never knew it, in a network without a root, any answer is a
+        // sign of life.
+        let any = controls.canaries().is_empty() && self.pulse.rootless.load(Ordering::Relaxed);
+        self.pulse.control.outcome(since, || self.says(controls, any)).await
+    }
+
+    /// Whether it finds a canary that is asked for after this time.
+    pub(super) async fn tells_the_truth(&self, since: Instant, controls: &Controls) -> bool {
+        self.pulse.truth.outcome_every(control::TRUTH_EVERY, since, || self.says(controls, false)).await
     }
 
     /// Whether it answers well about the root, which is signed: one whose validation is broken does not.
     pub(super) async fn knows_the_root(&self, since: Instant) -> bool {
-        self.pulse.root.outcome(since, || self.says(Control::root(), false)).await
+        self.pulse.root.outcome(since, || self.says_of(Control::root(), false)).await
     }
 
-    /// Whether a control question is answered well, or answered at all where `any` answer will do. One datagram: another
-    /// second, another question.
-    async fn says(&self, control: Control, any: bool) -> bool {
+    /// Whether the present control question is answered well, or answered at all where `any` answer will do. Where it is not,
+    /// the next one is about another canary.
+    async fn says(&self, controls: &Controls, any: bool) -> bool {
+        let (number, control) = controls.next();
+        let good = self.says_of(control, any).await;
+        if !good {
+            controls.pass_over(number);
+        }
+        good
+    }
+
+    /// The same of one control question. One datagram: another second, another question.
+    async fn says_of(&self, control: Control, any: bool) -> bool {
         let outcome = self.ask(control.question(), true, control::WAIT, None, &mut Trace::new(control::WAIT)).await;
         any && outcome.is_ok() || control.read(outcome) == Said::Found
     }

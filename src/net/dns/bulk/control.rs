@@ -12,8 +12,8 @@ use crate::net::dns::message::{self, Received};
 use crate::net::dns::question::{Query, Question};
 use crate::net::dns::trouble::Trouble;
 
-/// How long the answer is waited for.
-const WAIT: u64 = Moment::SECOND;
+/// How long the answer is waited for: what a resolver on the other side of the world takes that has it not cached.
+const WAIT: u64 = 2 * Moment::SECOND;
 
 /// A control question in flight.
 pub(super) struct Control {
@@ -92,7 +92,8 @@ impl Control {
             Reading::Foreign | Reading::Malformed => Said::Nothing,
             Reading::Judged(judged) if judged.is_found() => Said::Good { authentic: judged.is_authentic() },
             Reading::Judged(judged) if judged.is_absent() => Said::Denied(trouble(packet)),
-            // An alias, or an answer that was cut off: no proof, and none that it lies.
+            // An alias, or an answer that was cut off, says that there is something.
+            Reading::Slow if packet.get(3).is_some_and(|octet| octet & 0x0f == 0) => Said::Good { authentic: false },
             Reading::Slow | Reading::Refused | Reading::Judged(_) => Said::Bad(trouble(packet)),
         }
     }

@@ -132,6 +132,9 @@ impl<T: Named> Engine<T> {
             if supply == Supply::End && self.queue.is_empty() && self.slots.used() == 0 {
                 return Ok(Ended::Done);
             }
+            if supply == Supply::End && self.queue.is_empty() && self.ready.is_empty() && self.in_flight() == 0 {
+                self.lanes.iter_mut().for_each(Lane::is_last);
+            }
             self.send(&now)?;
             let is_quiet = received + (self.tools.sent - sent) < FEW;
             pause = if is_quiet { TURN_QUIET.min(pause * 2) } else { TURN };

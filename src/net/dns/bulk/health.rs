@@ -186,6 +186,11 @@ impl Health {
         self.controls.vouched
     }
 
+    /// Nothing is left to be asked, nor to be answered: what there is waits for a control question alone.
+    pub(super) fn is_last(&mut self) {
+        self.controls.is_last = true;
+    }
+
     /// Called once a turn of the engine.
     pub(super) fn turn(&mut self, now: Instant) -> Turn {
         let round_trip = self.controls.round_trip.min(ROUND_TRIP_MAX) * 2;
@@ -301,6 +306,8 @@ struct Controls {
     hurry: bool,
     /// Questions sent that no control question was sent for yet.
     credit: u32,
+    /// Nothing else is left to be asked.
+    is_last: bool,
 }
 
 impl Controls {
@@ -313,6 +320,7 @@ impl Controls {
             ill: 0,
             hurry: false,
             credit: CREDIT_MAX,
+            is_last: false,
         }
     }
 
@@ -350,7 +358,7 @@ impl Controls {
                 // What came since the last one has no other to speak for it.
                 let is_new = newest.is_some_and(|newest| newest > self.last);
                 let is_wanted = storm || newest.is_some_and(|newest| newest > self.vouched);
-                let is_time = if self.credit >= CREDIT_KEPT + CONTROL_COST {
+                let is_time = if self.is_last || self.credit >= CREDIT_KEPT + CONTROL_COST {
                     since_last >= CONTROL_EVERY
                 } else if self.credit >= CONTROL_COST {
                     since_last >= CONTROL_SPARING

@@ -301,6 +301,11 @@ impl Lane {
         }
     }
 
+    /// Nothing is left to be asked.
+    pub(super) fn is_last(&mut self) {
+        self.health.is_last();
+    }
+
     /// Whether a control question is to be sent.
     pub(super) fn wants_control(&self) -> bool {
         let learns = self.learning > 0 && self.down_since.is_none() && !self.controls.iter().any(|one| one.is_learning);
@@ -379,9 +384,9 @@ impl Lane {
                 self.found |= control.canary == self.canary;
                 Grade::Good
             }
-            // Without canaries there is only the root, of which a resolver of a network without one knows nothing: where it
-            // has answered other questions well, any answer is a sign of life.
-            Said::Bad(_) if self.canaries.is_empty() && self.has_answered => Grade::Good,
+            // Without canaries there is only the root. Of one that never knew it, in a network without a root, and has
+            // answered other questions well, any answer is a sign of life.
+            Said::Bad(_) if self.canaries.is_empty() && self.has_answered && !self.found => Grade::Good,
             // One that it found before. It may have been given up in this moment; but what was said since it was last found
             // cannot be believed, and is asked again.
             Said::Denied(trouble) if self.found && control.canary == self.canary => {

@@ -96,6 +96,11 @@ impl Socket {
         self.asked >= QUESTIONS_MAX || now.since(self.born) >= AGE_MAX
     }
 
+    /// It is time for another port.
+    pub(super) fn wear_out(&mut self) {
+        self.asked = QUESTIONS_MAX;
+    }
+
     /// Whether so many more may be in flight on it.
     pub(super) fn has_room(&self, count: usize) -> bool {
         self.ids.used() + count <= IN_FLIGHT_MAX

@@ -78,9 +78,11 @@ impl Sockets {
         self.close_if_done(place);
     }
 
-    /// Takes all questions out of flight.
+    /// Takes all questions out of flight. The next ones go over new sockets: it may have been these ports that something on
+    /// the way has forgotten.
     pub(super) fn clear(&mut self) -> Vec<QuestionId> {
         let cleared = self.sockets.iter_mut().flatten().flat_map(Socket::clear).collect();
+        self.sockets.iter_mut().flatten().for_each(Socket::wear_out);
         (0..self.sockets.len()).for_each(|place| self.close_if_done(place));
         cleared
     }
