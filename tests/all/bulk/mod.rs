@@ -2,6 +2,7 @@
 
 mod answers;
 mod outages;
+mod scans;
 mod server;
 
 use std::collections::{BTreeMap, VecDeque};
