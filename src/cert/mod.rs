@@ -18,7 +18,7 @@ pub struct RootStore {
     pub name: String,
     /// The trust anchors.
     pub anchors: Arc<rustls::RootCertStore>,
-    /// The signatures that were verified under it so far.
+    /// The signatures that were verified so far; those of the first store serve all.
     proofs: proof::Proofs,
 }
 

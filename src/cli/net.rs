@@ -52,7 +52,7 @@ pub struct NetArgs {
     /// Network that may be talked to although it is not public; repeatable
     #[arg(long, value_name = "CIDR")]
     pub allow_network: Vec<IpNet>,
-    /// DNS questions a second, of all resolvers together, or auto: as many as each resolver answers without failing
+    /// DNS questions a second, of all resolvers together, or auto: in bulk, as many as each resolver answers without failing
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = pace)]
     pub rate: Pace,
     /// Domain that is known to announce MTA-STS, by which to find out whether a resolver tells the truth; repeatable, none to

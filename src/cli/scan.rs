@@ -41,7 +41,7 @@ pub struct ScanArgs {
     questions: QuestionArgs,
     #[command(flatten)]
     net: NetArgs,
-    /// Domains in discovery at a time
+    /// Domains in discovery at a time; at most 1,000 over TCP, TLS and HTTPS
     #[arg(long, value_name = "N", default_value_t = CONCURRENCY)]
     concurrency: usize,
     /// How progress is shown, on standard error

@@ -15,7 +15,7 @@ const TOP: usize = 10;
 /// Counts over the rows of a scan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// Input lines, less blank ones, comments and headers: rows + rejects + duplicates.
+    /// Input lines of this shard, less blank ones, comments and headers: rows + rejects + duplicates.
     pub lines: i64,
     /// Rows of `domains`.
     pub rows: i64,
