@@ -1,5 +1,7 @@
 //! Clients that are ours: the floor below which nobody comes, and the resolver of the library that others would take.
 
+#[cfg(feature = "benches")]
+mod discovery;
 mod floor;
 mod hickory;
 
@@ -42,6 +44,12 @@ pub(crate) struct Outcome {
 /// Sends questions and counts what comes back, without a look at it.
 pub(crate) fn run_floor(arguments: &Arguments) -> Result<(), Fault> {
     print(&floor::run(arguments.to, arguments.window, &arguments.list)?)
+}
+
+/// Asks by the engine of stscan.
+#[cfg(feature = "benches")]
+pub(crate) fn run_discovery(arguments: &Arguments) -> Result<(), Fault> {
+    print(&discovery::run(arguments.to, arguments.window, &arguments.list)?)
 }
 
 /// Asks by hickory-resolver.

@@ -120,6 +120,8 @@ fn clients(arguments: &Arguments) -> Vec<Client> {
     clients.extend(arguments.massdns.clone().map(Client::Massdns));
     clients.extend(arguments.stscan.clone().map(|path| Client::Stscan(path, arguments.with.clone())));
     clients.extend(arguments.zdns.clone().map(Client::Zdns));
+    #[cfg(feature = "benches")]
+    clients.push(Client::Discovery);
     if arguments.hickory > 0 {
         clients.push(Client::Hickory);
     }
@@ -174,6 +176,8 @@ impl Lists {
     fn of(&self, client: &Client) -> (&Path, Expected) {
         match client {
             Client::Floor | Client::Stscan(..) => (&self.names, self.all),
+            #[cfg(feature = "benches")]
+            Client::Discovery => (&self.names, self.all),
             Client::Massdns(_) | Client::Zdns(_) => (&self.records, self.all),
             Client::Hickory => (&self.some, self.part),
         }

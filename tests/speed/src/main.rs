@@ -32,6 +32,9 @@ enum Command {
     Dataset(dataset::Arguments),
     /// Ask as cheaply as can be, and look at no answer
     Floor(clients::Arguments),
+    /// Ask by the discovery stage of stscan alone
+    #[cfg(feature = "benches")]
+    Discovery(clients::Arguments),
     /// Ask by hickory-resolver
     Hickory(clients::Arguments),
 }
@@ -43,6 +46,8 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Dataset(arguments) => dataset::run(&arguments),
         Command::Floor(arguments) => clients::run_floor(&arguments),
+        #[cfg(feature = "benches")]
+        Command::Discovery(arguments) => clients::run_discovery(&arguments),
         Command::Hickory(arguments) => clients::run_hickory(&arguments),
     };
     match ended {

@@ -31,6 +31,9 @@ pub(super) enum Client {
     /// With options of its own.
     Stscan(PathBuf, Vec<String>),
     Zdns(PathBuf),
+    /// The discovery stage of the scanner alone, where it is built in.
+    #[cfg(feature = "benches")]
+    Discovery,
     Hickory,
 }
 
@@ -74,6 +77,8 @@ impl Client {
             Self::Massdns(_) => MASSDNS,
             Self::Stscan(..) => STSCAN,
             Self::Zdns(_) => "zdns",
+            #[cfg(feature = "benches")]
+            Self::Discovery => "discovery alone",
             Self::Hickory => "hickory-resolver",
         }
     }
@@ -82,6 +87,8 @@ impl Client {
     pub(super) fn command(&self, place: &Place) -> Result<Command, Fault> {
         match self {
             Self::Floor => own(&["floor"], place),
+            #[cfg(feature = "benches")]
+            Self::Discovery => own(&["discovery"], place),
             Self::Hickory => own(&["hickory"], place),
             Self::Massdns(path) => massdns(path, place),
             Self::Stscan(path, options) => Ok(stscan(path, options, place)),
@@ -92,6 +99,8 @@ impl Client {
     /// What came of it, of so many domains.
     pub(super) fn outcome(&self, place: &Place, domains: u64, shares: &Shares) -> Result<Outcome, Fault> {
         match self {
+            #[cfg(feature = "benches")]
+            Self::Discovery => said(&place.out()),
             Self::Floor | Self::Hickory => said(&place.out()),
             Self::Stscan(..) => stored(place, shares),
             // Its text output has the answers and nothing of the rest, so what failed cannot be told from what is not there.
